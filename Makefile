@@ -1,0 +1,47 @@
+# The few commands of this repository. Needs Python 3.11 to 3.13 and make; everything else is installed here.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2 --dist loadscope
+
+.PHONY: demo test check format install lock clean help
+
+help:            ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/.run  ## install, then train, prune, convert and measure a classifier; opens nothing, prints the path of its report
+	$(BIN)/trimtab run quickstart --out runs/quickstart --resume
+
+test: $(VENV)/.dev  ## install with the development tools, and run every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev  ## formatter, linter, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: $(VENV)/.run  ## install the package alone
+
+lock: $(VENV)/.dev  ## resolve the pinned versions anew
+	$(BIN)/uv pip compile -q pyproject.toml --extra jax --group dev --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o constraints.txt
+
+clean:           ## remove the environment and the runs
+	rm -rf $(VENV) runs
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Trimtab needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Set PYTHON=python3.12, say.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q uv
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e . -c constraints.txt
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e '.[jax]' --group dev -c constraints.txt
+	touch $@ $(VENV)/.run

@@ -1,0 +1,112 @@
+"""Trimtab makes Keras 3 image classifiers small and fast, and proves it.
+
+The verbs and nouns are here; they are imported when they are first used, so that ``import trimtab``
+costs nothing and no Keras backend is loaded until one is needed::
+
+    import trimtab
+
+    data = trimtab.load_data("digits")
+    model = trimtab.zoo.cnn(data.image_shape, data.classes)
+    trimtab.train(model, data, epochs=10)
+    pruned = trimtab.prune(model, data, sparsity=0.8).model
+    artifact = trimtab.export(pruned, "digits.tflite", scheme="int8", data=data)
+    print(trimtab.benchmark({"float": model, "int8": artifact}, data))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from trimtab._version import __version__
+
+if TYPE_CHECKING:
+    from trimtab import (
+        benchmarking,
+        data,
+        errors,
+        exporting,
+        litert,
+        models,
+        pipeline,
+        progress,
+        pruning,
+        reporting,
+        training,
+        zoo,
+    )
+    from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
+    from trimtab.data import Augmentation, ImageData, load_data
+    from trimtab.exporting import Artifact, export
+    from trimtab.models import load_model, save_model
+    from trimtab.pipeline import run
+    from trimtab.pruning import PruningResult, prune
+    from trimtab.reporting import report
+    from trimtab.training import History, TrainingResult, train
+
+__all__ = [
+    "Artifact",
+    "Augmentation",
+    "BenchmarkResult",
+    "History",
+    "ImageData",
+    "Measurement",
+    "PruningResult",
+    "TrainingResult",
+    "__version__",
+    "benchmark",
+    "benchmarking",
+    "data",
+    "errors",
+    "export",
+    "exporting",
+    "litert",
+    "load_data",
+    "load_model",
+    "models",
+    "pipeline",
+    "progress",
+    "prune",
+    "pruning",
+    "report",
+    "reporting",
+    "run",
+    "save_model",
+    "train",
+    "training",
+    "zoo",
+]
+
+_ROOMS = {
+    "Artifact": "exporting",
+    "Augmentation": "data",
+    "BenchmarkResult": "benchmarking",
+    "History": "training",
+    "ImageData": "data",
+    "Measurement": "benchmarking",
+    "PruningResult": "pruning",
+    "TrainingResult": "training",
+    "benchmark": "benchmarking",
+    "export": "exporting",
+    "load_data": "data",
+    "load_model": "models",
+    "prune": "pruning",
+    "report": "reporting",
+    "run": "pipeline",
+    "save_model": "models",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a verb, noun or room when it is first asked for."""
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"trimtab.{_ROOMS[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"trimtab.{name}")
+    raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Lists what is public, imported or not."""
+    return list(__all__)
