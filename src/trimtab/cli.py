@@ -1,0 +1,371 @@
+"""The command line: each command parses its words, calls one verb of the library and shows its result.
+
+Nothing heavy is imported at the top: ``trimtab --help`` and every usage error answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trimtab._version import __version__
+from trimtab.errors import ConfigError, TrimtabError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="trimtab",
+    help="Makes Keras 3 image classifiers small and fast, and proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Where the named data sets are. Default: $TRIMTAB_DATA, then Keras' cache."
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed of the split, the weights and the order of images.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Use at most so many images of each part.")]
+DataName = Annotated[
+    str, typer.Option("--data", help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be given again."),
+]
+
+
+def main() -> None:
+    """Runs the command line; an error that was raised on purpose is one line and exit code 2."""
+    # TensorFlow's C++ side greets on standard error; an application may ask it not to.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except TrimtabError as error:
+        typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trimtab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Makes Keras 3 image classifiers small and fast, and proves it."""
+
+
+@app.command()
+def run(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A built-in recipe, a YAML file, or the folder of a run to go on with."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder. Default: runs/RECIPE-DATE-TIME.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Other images than the recipe says.")] = None,
+    data_dir: DataDir = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Another seed than the recipe says.")
+    ] = None,
+    settings: Settings = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that is in the folder already.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Carry out a recipe, from data to a report.
+
+    Without a recipe, the built-in ones are listed. Everything goes into one folder; a run that was
+    stopped goes on with --resume.
+    """
+    from trimtab import _console
+    from trimtab.pipeline import builtin_recipes
+    from trimtab.pipeline import run as run_recipe
+    from trimtab.progress import for_terminal
+
+    if recipe is None:
+        _console.show_recipes(builtin_recipes(), as_json=json)
+        return
+    progress = for_terminal()
+    try:
+        result = run_recipe(
+            recipe,
+            out,
+            data=data,
+            data_dir=data_dir,
+            seed=seed,
+            overrides=settings or (),
+            resume=resume,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        typer.echo(
+            "Stopped. What was done is kept: the same command with --resume (and --out) goes on.", err=True
+        )
+        raise typer.Exit(130) from None
+    _console.show_run(result, as_json=json)
+
+
+@app.command()
+def train(
+    data: DataName,
+    out: Annotated[Path, typer.Option("--out", help="Where the model goes; ends in .keras.")] = Path(
+        "model.keras"
+    ),
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Train this model on, instead of a new one.")
+    ] = None,
+    architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
+    settings: Settings = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 10,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
+    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
+    patience: Annotated[
+        int | None, typer.Option("--patience", min=1, help="Stop after so many epochs without a better one.")
+    ] = None,
+    data_dir: DataDir = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Train a classifier.
+
+    Validation images choose the epoch; the test images are not touched.
+    """
+    import trimtab
+    from trimtab import _console
+    from trimtab.progress import for_terminal
+
+    _model_ending(out)
+    options = _console.settings(settings or ())
+    images = _load_data(data, data_dir, size, limit, seed)
+    if model is not None:
+        if options:
+            raise ConfigError(
+                "--set changes a new model's architecture; it has no use with --model. Leave one out."
+            )
+        network = trimtab.load_model(model)
+    else:
+        network = trimtab.zoo.build(
+            architecture, images.image_shape, images.classes, **{"seed": seed, **options}
+        )
+    result = trimtab.train(
+        network,
+        images,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        seed=seed,
+        checkpoint=out.with_name(f".{out.name}.checkpoint.npz"),
+        progress=for_terminal(),
+    )
+    trimtab.save_model(result.model, out)
+    _console.show_training(result, out, as_json=json)
+
+
+@app.command()
+def prune(
+    model: Annotated[Path, typer.Argument(help="A .keras or legacy .h5 file.")],
+    data: DataName,
+    out: Annotated[Path, typer.Option("--out", help="Where the pruned model goes.")] = Path("pruned.keras"),
+    sparsity: Annotated[
+        float, typer.Option("--sparsity", help="Share of zeros to reach, such as 0.8.")
+    ] = 0.8,
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", help="Prune only this layer; may be given again.")
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
+    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
+    data_dir: DataDir = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Set a model's smallest weights to zero.
+
+    The model trains on meanwhile, so that the weights that stay make up for those that go.
+    """
+    import trimtab
+    from trimtab import _console
+    from trimtab.progress import for_terminal
+
+    _model_ending(out)
+    network = trimtab.load_model(model)
+    result = trimtab.prune(
+        network,
+        _load_data(data, data_dir, size, limit, seed),
+        sparsity=sparsity,
+        layers=tuple(layer) if layer else None,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        progress=for_terminal(),
+    )
+    trimtab.save_model(result.model, out)
+    _console.show_pruning(result, out, as_json=json)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A .keras or legacy .h5 file.")],
+    scheme: Annotated[str, typer.Option("--scheme", help="float32, float16, dynamic-int8 or int8.")] = "int8",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Default: the model's name, ending in .tflite.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Images to calibrate int8 and to check the file with.")
+    ] = None,
+    calibration: Annotated[
+        int, typer.Option("--calibration", min=1, help="How many training images calibrate.")
+    ] = 200,
+    softmax: Annotated[
+        str, typer.Option("--softmax", help="What int8 does with a softmax: refuse, strip, keep.")
+    ] = "refuse",
+    compress: Annotated[bool, typer.Option("--compress", help="Also write a .gz beside the file.")] = False,
+    data_dir: DataDir = None,
+    size: Size = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Convert a model to a checked LiteRT file.
+
+    The .tflite file is run beside the model on the same images, and refused if they differ.
+    """
+    import trimtab
+    from trimtab import _console
+    from trimtab.progress import for_terminal
+
+    network = trimtab.load_model(model)
+    images = _load_data(data, data_dir, size, None, seed) if data is not None else None
+    artifact = trimtab.export(
+        network,
+        out or model.with_name(f"{model.stem}-{scheme}.tflite"),
+        scheme=scheme,
+        data=images,
+        calibration=calibration,
+        softmax=softmax,
+        compress=compress,
+        seed=seed,
+        progress=for_terminal(),
+    )
+    _console.show_artifact(artifact, as_json=json)
+
+
+@app.command()
+def benchmark(
+    files: Annotated[list[Path], typer.Argument(help="Any number of .keras, .h5 and .tflite files.")],
+    data: DataName,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="The file to compare with. Default: the first.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    data_dir: DataDir = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Measure models and files side by side.
+
+    Accuracy, loss, size, speed and memory, each with its uncertainty.
+    """
+    import trimtab
+    from trimtab import _console
+    from trimtab.progress import for_terminal
+
+    subjects = _console.subjects(files)
+    chosen = _console.subject_name(baseline, subjects) if baseline is not None else None
+    images = _load_data(data, data_dir, size, limit, seed)
+    result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
+    _console.show_benchmark(result, as_json=json)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `trimtab run` made.")],
+    json: Json = False,
+) -> None:
+    """Draw the report of a run again.
+
+    Everything is read from the run's folder; nothing is computed.
+    """
+    import trimtab
+    from trimtab import _console
+
+    _console.show_report(trimtab.report(folder), as_json=json)
+
+
+@app.command()
+def data(
+    source: Annotated[
+        str, typer.Argument(help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
+    ],
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Write a sheet of sample images to this PNG file.")
+    ] = None,
+    data_dir: DataDir = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Show what is in a data set.
+
+    Classes, sizes, counts, and a sheet of sample images.
+    """
+    from trimtab import _console
+    from trimtab.data import sample_sheet
+
+    images = _load_data(source, data_dir, size, limit, seed)
+    target = sheet or Path(f"{images.name}-samples.png")
+    sample_sheet(images, target)
+    _console.show_data(images, target, as_json=json)
+
+
+def _load_data(source: str, data_dir: Path | None, size: str | None, limit: int | None, seed: int) -> Any:
+    """Loads images as the options of a command say."""
+    from trimtab.data import load_data
+
+    return load_data(source, data_dir=data_dir, size=_parse_size(size), limit=limit, seed=seed)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    """Reads ``32x32``."""
+    if text is None:
+        return None
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise ConfigError(f"--size needs HEIGHTxWIDTH in pixels, such as 32x32; received {text!r}.")
+    return int(height), int(width)
+
+
+def _model_ending(path: Path) -> None:
+    """Refuses a model file that Keras would not know by its ending, before any work is done."""
+    if path.suffix != ".keras":
+        raise ConfigError(f"--out needs a name that ends in .keras; received {path}.")

@@ -1,0 +1,183 @@
+"""The run folder: the only truth about a run, laid out so that a person can read it too.
+
+::
+
+    run.json                what was run, on which machine, with which seed and versions
+    recipe.yaml             the recipe with every default filled in; runs again
+    data/samples.png        a sheet of the images
+    steps/<step>/           result.json (written last: then the step is done), model.keras, history.csv, ...
+    benchmark/              result.json, predictions.npz, mistakes.npz
+    plots/*.png, report.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab._atomic import make_folder, write_json
+from trimtab.errors import OutputError, RunError
+
+__all__ = ["RunFolder", "file_digest"]
+
+FORMAT = 1
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run keeps everything it made."""
+
+    path: Path
+
+    @property
+    def run_file(self) -> Path:
+        """``run.json``."""
+        return self.path / "run.json"
+
+    @property
+    def recipe_file(self) -> Path:
+        """``recipe.yaml``."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def benchmark(self) -> Path:
+        """The folder of the measurements."""
+        return self.path / "benchmark"
+
+    def step(self, name: str) -> Path:
+        """The folder of one step."""
+        return self.path / "steps" / name
+
+    def holds_run(self) -> bool:
+        """Says whether a run was begun here."""
+        return self.run_file.is_file()
+
+    def read(self) -> dict[str, Any]:
+        """Returns ``run.json``.
+
+        Raises:
+            RunError: the folder holds no run, or one that this version cannot read.
+        """
+        if not self.holds_run():
+            raise RunError(
+                f"{self.path} holds no run (there is no run.json in it). "
+                "Give a folder that `trimtab run` made."
+            )
+        record = read_record(self.run_file)
+        if record.get("format") != FORMAT:
+            raise RunError(
+                f"{self.run_file} has format {record.get('format')!r}; this version reads format {FORMAT}. "
+                "Run the recipe again into a new folder."
+            )
+        return record
+
+    def finished(self, folder: Path, key: str) -> dict[str, Any] | None:
+        """Returns the result of a stage if it is done, unchanged and whole; None if it must be done.
+
+        Args:
+            folder: the stage's folder.
+            key: what the stage would be done from now; a result of another key does not count.
+        """
+        result_file = folder / "result.json"
+        if not result_file.is_file():
+            return None
+        try:
+            result = read_record(result_file)
+        except RunError:
+            return None
+        if result.get("key") != key:
+            return None
+        for name, digest in result.get("digests", {}).items():
+            if not (folder / name).is_file() or file_digest(folder / name) != digest:
+                return None
+        return result
+
+    def complete(self, folder: Path, result: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
+        """Marks a stage as done: writes its result, with the digests of its files, last of all."""
+        digests = {name: file_digest(folder / name) for name in files.values()}
+        whole = {**result, "files": files, "digests": digests}
+        write_json(folder / "result.json", whole)
+        return whole
+
+    def clear(self, folder: Path, keep: tuple[str, ...] = ()) -> None:
+        """Empties a stage's folder before it is done again, but for the files named in `keep`."""
+        # The result goes first: a kill in the middle must not leave it beside missing files.
+        (folder / "result.json").unlink(missing_ok=True)
+        if folder.is_dir():
+            for entry in folder.iterdir():
+                if entry.is_file() and entry.name not in keep:
+                    entry.unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second process from writing to the same run; the system lets go when we are killed.
+
+        Raises:
+            RunError: another process is at work here.
+            OutputError: the folder cannot be written.
+        """
+        make_folder(self.path)
+        lock = self.path / ".lock"
+        try:
+            file = lock.open("a+b")
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} cannot be written ({error.strerror}). Choose another output folder with --out."
+            ) from None
+        with file:
+            if not _try_lock(file):
+                raise RunError(
+                    f"another process is writing to {self.path}. "
+                    "Wait for it, or choose another folder with --out."
+                )
+            yield
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Returns a JSON object from a file.
+
+    Raises:
+        RunError: the file is missing, or is no JSON object.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} cannot be read as JSON ({type(error).__name__}). "
+            "The run folder is damaged; run the recipe again."
+        ) from None
+    if not isinstance(record, dict):
+        raise RunError(
+            f"{path} does not hold a JSON object. The run folder is damaged; run the recipe again."
+        )
+    return record
+
+
+def _try_lock(file: Any) -> bool:
+    """Takes an exclusive lock on an open file without waiting; says whether it was to be had."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no fcntl; its own call locks a byte
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

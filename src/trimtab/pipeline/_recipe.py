@@ -1,0 +1,275 @@
+"""Recipes: a chain of named steps, written down as data and checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AugmentationConfig",
+    "BenchmarkConfig",
+    "DataConfig",
+    "ExportStep",
+    "LoadStep",
+    "PruneStep",
+    "Recipe",
+    "ReportConfig",
+    "SelectStep",
+    "Step",
+    "TrainStep",
+]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class _Section(BaseModel):
+    """A part of a recipe: unknown keys are errors, and nothing changes after it was checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class DataConfig(_Section):
+    """Which images, and how they are split; the arguments of `trimtab.load_data`."""
+
+    source: str
+    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.2, gt=0, lt=1)
+    size: tuple[int, int] | None = None
+    channels: Literal[1, 3] | None = None
+    input_range: tuple[float, float] = (0.0, 1.0)
+    limit: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        """Accepts ``data: mnist`` for ``data: {source: mnist}``."""
+        return {"source": value} if isinstance(value, str) else value
+
+
+class AugmentationConfig(_Section):
+    """Light augmentation of training images; the arguments of `trimtab.Augmentation`."""
+
+    flip: bool = False
+    shift: int = Field(0, ge=0)
+    cutout: int = Field(0, ge=0)
+
+
+class _StepBase(_Section):
+    """What every step says."""
+
+    name: str
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _plain_name(self) -> Self:
+        """Keeps step names fit for file names."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"the name {self.name!r} cannot be a file name; use small letters, digits, '-', '_' and '.'"
+            )
+        return self
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The steps whose models this one starts from."""
+        return ()
+
+
+class _Training(_Section):
+    """How a step trains; the arguments of `trimtab.train` of the same names."""
+
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(128, ge=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    patience: int | None = Field(None, ge=1)
+    augmentation: AugmentationConfig | None = None
+
+
+class ModelConfig(BaseModel):
+    """An architecture of `trimtab.zoo` and its options; the options are checked by the zoo."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    architecture: str = "cnn"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The architecture's own options, as they were written."""
+        return dict(self.model_extra or {})
+
+
+class TrainStep(_StepBase, _Training):
+    """Trains a new model (`model`) or one that an earlier step made (`from`)."""
+
+    do: Literal["train"] = "train"
+    model: ModelConfig | None = None
+    from_: str | None = Field(None, alias="from")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.from_ is None):
+            raise ValueError(
+                "say either 'model' (an architecture to build) or 'from' (an earlier step), and not both"
+            )
+        return self
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The step whose model is trained further, if there is one."""
+        return (self.from_,) if self.from_ else ()
+
+
+class LoadStep(_StepBase):
+    """Takes a model that the user brings, as a ``.keras`` or legacy ``.h5`` file."""
+
+    do: Literal["load"]
+    path: str
+
+
+class PruneStep(_StepBase, _Training):
+    """Prunes weights by magnitude while training on; the arguments of `trimtab.prune`."""
+
+    do: Literal["prune"]
+    from_: str = Field(alias="from")
+    sparsity: float = Field(0.8, gt=0, lt=1)
+    sparsity_schedule: Literal["polynomial", "constant"] = "polynomial"
+    layers: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    frequency: int | None = Field(None, ge=1)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The step whose model is pruned."""
+        return (self.from_,)
+
+
+class SelectStep(_StepBase):
+    """Picks the best of several models by validation accuracy; the test set is never looked at."""
+
+    do: Literal["select"]
+    among: tuple[str, ...] = Field(min_length=1)
+    max_parameters: int | None = Field(None, ge=1)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The candidates."""
+        return self.among
+
+
+class ExportStep(_StepBase):
+    """Converts a model to a checked LiteRT file; the arguments of `trimtab.export`."""
+
+    do: Literal["export"]
+    from_: str = Field(alias="from")
+    scheme: str = "float32"
+    calibration: int = Field(200, ge=1)
+    softmax: Literal["refuse", "strip", "keep"] = "refuse"
+    compress: bool = False
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The step whose model is converted."""
+        return (self.from_,)
+
+
+Step = Annotated[TrainStep | LoadStep | PruneStep | SelectStep | ExportStep, Field(discriminator="do")]
+
+
+class BenchmarkConfig(_Section):
+    """What is measured at the end, and against what; the arguments of `trimtab.benchmark`."""
+
+    baseline: str | None = None
+    subjects: tuple[str, ...] | None = None
+    threads: int = Field(default=1, ge=1)
+    latency: bool = True
+    memory: bool = True
+
+
+class ReportConfig(_Section):
+    """What the report shows first."""
+
+    project: str | None = None
+    featured: str | None = None
+    curves: tuple[str, ...] | None = None
+
+
+class Recipe(_Section):
+    """One chain of steps from data to measured files."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    data: DataConfig
+    seed: int = Field(0, ge=0, lt=2**31)
+    steps: tuple[Step, ...] = Field(min_length=1)
+    benchmark: BenchmarkConfig = BenchmarkConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _names_hold(self) -> Self:
+        """Checks that step names are unique and that each reference is to an earlier step."""
+        from trimtab.errors import nearest
+
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"the recipe's name {self.name!r} cannot be a file name; use small letters, digits and '-'"
+            )
+        twice = [name for name, times in Counter(step.name for step in self.steps).items() if times > 1]
+        if twice:
+            raise ValueError(f"two steps are named {twice[0]!r}; give each its own name")
+        makes_model: dict[str, bool] = {}
+        for step in self.steps:
+            for parent in step.parents:
+                if parent not in makes_model:
+                    hint = nearest(parent, makes_model) or " A step may only start from one above it."
+                    raise ValueError(
+                        f"step {step.name!r} starts from {parent!r}, which no step above it is named.{hint}"
+                    )
+                if not makes_model[parent]:
+                    raise ValueError(
+                        f"step {step.name!r} starts from {parent!r}, "
+                        "which is a file, not a model to go on with"
+                    )
+            makes_model[step.name] = not isinstance(step, ExportStep)
+        named = {
+            "benchmark.baseline": (self.benchmark.baseline,),
+            "benchmark.subjects": self.benchmark.subjects or (),
+            "report.featured": (self.report.featured,),
+            "report.curves": self.report.curves or (),
+        }
+        for place, names in named.items():
+            for name in names:
+                if name is not None and name not in makes_model:
+                    raise ValueError(
+                        f"{place} names {name!r}, "
+                        f"which is no step of this recipe.{nearest(name, makes_model)}"
+                    )
+        return self
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The steps that the benchmark measures, in order."""
+        if self.benchmark.subjects is not None:
+            return self.benchmark.subjects
+        return tuple(step.name for step in self.steps if not isinstance(step, SelectStep))
+
+    @property
+    def baseline(self) -> str:
+        """The step that the others are compared with: as said, or the first one that is measured."""
+        return self.benchmark.baseline or self.measured[0]
+
+    @property
+    def featured(self) -> str:
+        """The step whose mistakes the report shows: as said, or the last one that is measured."""
+        return self.report.featured or self.measured[-1]
+
+    def to_data(self) -> dict[str, Any]:
+        """Returns the recipe as plain data, with every default filled in; it validates again."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,272 @@
+"""What each kind of step does: one function a kind, chosen by the type of its configuration."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab._atomic import atomic_path, write_text
+from trimtab._records import to_plain
+from trimtab.errors import ConfigError, ModelError
+from trimtab.pipeline._recipe import ExportStep, LoadStep, ModelConfig, PruneStep, SelectStep, TrainStep
+from trimtab.progress import Progress
+
+if TYPE_CHECKING:
+    from trimtab.data import Augmentation, ImageData
+    from trimtab.training import History
+
+__all__ = ["CHECKPOINT", "Bench", "check", "perform"]
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a step has at hand while it works."""
+
+    folder: Path
+    """The step's own folder; everything it writes goes there."""
+    data: ImageData
+    seed: int
+    parents: Mapping[str, Mapping[str, Any]]
+    """Results of the steps it starts from, by name."""
+    parent_folders: Mapping[str, Path]
+    progress: Progress
+    label: str
+    """What to call the step in progress displays."""
+
+    def parent_model(self, name: str) -> Any:
+        """Loads the model that an earlier step made.
+
+        It always comes from its file, so that a resumed run sees what an unbroken one sees.
+        """
+        from trimtab.models import load_model
+
+        return load_model(self.parent_folders[name] / self.parents[name]["files"]["model"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did: its record, and the files it wrote into its folder by their roles."""
+
+    record: dict[str, Any]
+    files: dict[str, str]
+    model: dict[str, Any] | None = None
+
+
+@singledispatch
+def check(step: Any, data: ImageData) -> None:
+    """Finds what is wrong with a step before any step is done: in seconds, not after an hour of training."""
+
+
+@check.register
+def _check_train(step: TrainStep, data: ImageData) -> None:
+    if step.from_ is None:
+        _build(step, data, seed=0)
+
+
+@check.register
+def _check_load(step: LoadStep, data: ImageData) -> None:
+    from trimtab.models import check_fits, load_model
+
+    check_fits(load_model(step.path), data)
+
+
+@check.register
+def _check_export(step: ExportStep, data: ImageData) -> None:  # noqa: ARG001
+    from trimtab.litert import scheme
+
+    scheme(step.scheme)
+
+
+@singledispatch
+def perform(step: Any, bench: Bench) -> Outcome:  # noqa: ARG001
+    """Does one step of a recipe.
+
+    Args:
+        step: the step's configuration; its type decides what is done.
+        bench: what the step has at hand.
+    """
+    raise ConfigError(f"there is no way to do a step of type {type(step).__name__}.")
+
+
+@perform.register
+def _train(step: TrainStep, bench: Bench) -> Outcome:
+    from trimtab import training
+
+    model = bench.parent_model(step.from_) if step.from_ else _build(step, bench.data, bench.seed)
+    result = training.train(model, bench.data, **_training_options(step), **_surroundings(bench))
+    return _with_model(bench, result.model, {"notes": list(result.notes)}, result.history)
+
+
+@perform.register
+def _load(step: LoadStep, bench: Bench) -> Outcome:
+    from trimtab.models import check_fits, load_model
+
+    model = load_model(step.path)
+    check_fits(model, bench.data)
+    return _with_model(bench, model, {"origin": Path(step.path).name})
+
+
+@perform.register
+def _prune(step: PruneStep, bench: Bench) -> Outcome:
+    from trimtab import pruning
+
+    result = pruning.prune(
+        bench.parent_model(step.from_),
+        bench.data,
+        sparsity=step.sparsity,
+        schedule=step.sparsity_schedule,
+        layers=step.layers,
+        exclude=step.exclude,
+        frequency=step.frequency,
+        **{name: value for name, value in _training_options(step).items() if name != "schedule"},
+        rate_schedule=step.schedule,
+        **_surroundings(bench),
+    )
+    record = to_plain(result)
+    history = record.pop("history", None)
+    return _with_model(bench, result.model, record, result.history if history is not None else None)
+
+
+@perform.register
+def _select(step: SelectStep, bench: Bench) -> Outcome:
+    candidates = {}
+    for name in step.among:
+        accuracy = bench.parents[name]["record"].get("val_accuracy")
+        if accuracy is None:
+            raise ConfigError(
+                f"step {step.name!r} picks by validation accuracy, and {name!r} has none: "
+                "it was not trained here. "
+                "Name only steps that train or prune."
+            )
+        candidates[name] = {
+            "val_accuracy": accuracy,
+            "parameters": bench.parents[name]["model"]["parameters"],
+        }
+    fitting = {
+        name: facts
+        for name, facts in candidates.items()
+        if step.max_parameters is None or facts["parameters"] <= step.max_parameters
+    }
+    if not fitting:
+        sizes = [f"{name} has {facts['parameters']:,}" for name, facts in candidates.items()]
+        raise ModelError(
+            f"step {step.name!r}: no candidate has at most {step.max_parameters:,} parameters "
+            f"({', '.join(sizes)}). "
+            "Allow more, or add a smaller candidate."
+        )
+    # Of equally good models the smaller one is the better one.
+    chosen = max(fitting, key=lambda name: (fitting[name]["val_accuracy"], -fitting[name]["parameters"]))
+    files = {}
+    for role in ("model", "history", "summary"):
+        if (name := bench.parents[chosen]["files"].get(role)) is not None:
+            with atomic_path(bench.folder / name) as partial:
+                shutil.copyfile(bench.parent_folders[chosen] / name, partial)
+            files[role] = name
+    record = {"selected": chosen, "by": "validation accuracy", "candidates": candidates}
+    record["val_accuracy"] = candidates[chosen]["val_accuracy"]
+    return Outcome(record, files, dict(bench.parents[chosen]["model"]))
+
+
+@perform.register
+def _export(step: ExportStep, bench: Bench) -> Outcome:
+    from trimtab.exporting import export
+
+    name = f"{step.name}.tflite"
+    artifact = export(
+        bench.parent_model(step.from_),
+        bench.folder / name,
+        scheme=step.scheme,
+        data=bench.data,
+        calibration=step.calibration,
+        softmax=step.softmax,
+        compress=step.compress,
+        seed=bench.seed,
+        progress=bench.progress,
+    )
+    record = to_plain(artifact)
+    record["path"] = name  # the record moves with its folder
+    files = {"artifact": name, "artifact_record": f"{name}.json"}
+    if step.compress:
+        files["compressed"] = f"{name}.gz"
+    return Outcome(record, files)
+
+
+def _build(step: TrainStep, data: ImageData, seed: int) -> Any:
+    """Builds the architecture that a step names; its options are checked by the zoo."""
+    from trimtab import zoo
+
+    config = step.model or ModelConfig()
+    options = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in config.options.items()
+    }
+    try:
+        return zoo.build(config.architecture, data.image_shape, data.classes, **{"seed": seed, **options})
+    except ConfigError as error:
+        raise ConfigError(f"step {step.name!r}: {error}") from None
+
+
+def _training_options(step: TrainStep | PruneStep) -> dict[str, Any]:
+    """Returns the arguments of `train` that a step carries."""
+    return {
+        "epochs": step.epochs,
+        "batch_size": step.batch_size,
+        "optimizer": step.optimizer,
+        "learning_rate": step.learning_rate,
+        "schedule": step.schedule,
+        "weight_decay": step.weight_decay,
+        "label_smoothing": step.label_smoothing,
+        "patience": step.patience,
+        "augmentation": _augmentation(step),
+    }
+
+
+def _augmentation(step: TrainStep | PruneStep) -> Augmentation | None:
+    from trimtab.data import Augmentation
+
+    config = step.augmentation
+    return Augmentation(flip=config.flip, shift=config.shift, cutout=config.cutout) if config else None
+
+
+def _surroundings(bench: Bench) -> dict[str, Any]:
+    """Returns the arguments that any training verb takes from the run rather than from the step."""
+    return {
+        "seed": bench.seed,
+        "checkpoint": bench.folder / CHECKPOINT,
+        "progress": bench.progress,
+        "label": bench.label,
+    }
+
+
+def _with_model(bench: Bench, model: Any, record: dict[str, Any], history: History | None = None) -> Outcome:
+    """Writes a model, its summary and its history into the step's folder."""
+    from trimtab.models import architecture_summary, macs, model_digest, non_zeros, parameters, save_model
+
+    save_model(model, bench.folder / "model.keras")
+    write_text(bench.folder / "summary.txt", architecture_summary(model) + "\n")
+    files = {"model": "model.keras", "summary": "summary.txt"}
+    if history is not None:
+        history.write_csv(bench.folder / "history.csv")
+        files["history"] = "history.csv"
+        best = history.epochs[history.best_epoch - 1]
+        record = {
+            **record,
+            "epochs": len(history.epochs),
+            "best_epoch": history.best_epoch,
+            "val_accuracy": best.val_accuracy,
+            "val_loss": best.val_loss,
+            "training_seconds": history.seconds,
+        }
+    facts = {
+        "parameters": parameters(model),
+        "non_zeros": non_zeros(model),
+        "macs": macs(model),
+        "keras_bytes": (bench.folder / "model.keras").stat().st_size,
+        "digest": model_digest(model),
+    }
+    return Outcome(record, files, to_plain(facts))
