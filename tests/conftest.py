@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,3 +26,34 @@ def small_cnn(digits: ImageData) -> Any:
     from trimtab.zoo import cnn
 
     return cnn(digits.image_shape, digits.classes, filters=(8, 16), dense=16, seed=0)
+
+
+@dataclass(frozen=True)
+class CliResult:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., CliResult]:
+    """Runs the command line in this process, as `trimtab WORDS` would."""
+    from trimtab.cli import main
+
+    def call(*words: object) -> CliResult:
+        monkeypatch.setattr("sys.argv", ["trimtab", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "100")
+        # main() sets a default for this one; the test's environment stays as it was.
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        out, err = capsys.readouterr()
+        return CliResult(code, out, err)
+
+    return call

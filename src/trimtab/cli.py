@@ -52,7 +52,7 @@ def main() -> None:
     # TensorFlow's C++ side greets on standard error; an application may ask it not to.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        app()
+        app(prog_name="trimtab")
     except TrimtabError as error:
         typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
@@ -100,7 +100,7 @@ def run(
     stopped goes on with --resume.
     """
     from trimtab import _console
-    from trimtab.pipeline import builtin_recipes
+    from trimtab.pipeline import builtin_recipes, default_folder
     from trimtab.pipeline import run as run_recipe
     from trimtab.progress import for_terminal
 
@@ -108,10 +108,11 @@ def run(
         _console.show_recipes(builtin_recipes(), as_json=json)
         return
     progress = for_terminal()
+    folder = out or default_folder(recipe)
     try:
         result = run_recipe(
             recipe,
-            out,
+            folder,
             data=data,
             data_dir=data_dir,
             seed=seed,
@@ -120,9 +121,7 @@ def run(
             progress=progress,
         )
     except KeyboardInterrupt:
-        typer.echo(
-            "Stopped. What was done is kept: the same command with --resume (and --out) goes on.", err=True
-        )
+        typer.echo(f"Stopped; what was done is kept. To go on: trimtab run {folder} --resume", err=True)
         raise typer.Exit(130) from None
     _console.show_run(result, as_json=json)
 

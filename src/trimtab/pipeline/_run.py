@@ -24,7 +24,7 @@ from trimtab.progress import Progress, Silent
 if TYPE_CHECKING:
     from trimtab.data import ImageData
 
-__all__ = ["RunResult", "run"]
+__all__ = ["RunResult", "default_folder", "run"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def run(
         OutputError: the folder cannot be written.
         DataError, ModelError, ConversionError: a step met something that it cannot use.
     """
-    folder = RunFolder(_folder(recipe, out))
+    folder = RunFolder(Path(out) if out is not None else default_folder(recipe))
     continued = not isinstance(recipe, Recipe) and RunFolder(Path(recipe)).holds_run()
     plan = _plan(recipe, folder, continued, data, seed, overrides)
     if folder.holds_run() and not (resume or continued):
@@ -94,9 +94,8 @@ def run(
         return _Execution(plan, folder, data_dir, progress or Silent()).carry_out()
 
 
-def _folder(recipe: str | Path | Recipe, out: str | Path | None) -> Path:
-    if out is not None:
-        return Path(out)
+def default_folder(recipe: str | Path | Recipe) -> Path:
+    """Returns where a run goes if nobody says: a new folder under ``runs``, or the run that is continued."""
     if not isinstance(recipe, Recipe) and RunFolder(Path(recipe)).holds_run():
         return Path(recipe)
     name = recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem
