@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -244,7 +244,8 @@ def export(
         int, typer.Option("--calibration", min=1, help="How many training images calibrate.")
     ] = 200,
     softmax: Annotated[
-        str, typer.Option("--softmax", help="What int8 does with a softmax: refuse, strip, keep.")
+        Literal["refuse", "strip", "keep"],
+        typer.Option("--softmax", help="What int8 does with a model that ends in softmax."),
     ] = "refuse",
     compress: Annotated[bool, typer.Option("--compress", help="Also write a .gz beside the file.")] = False,
     data_dir: DataDir = None,

@@ -15,7 +15,8 @@ import yaml
 from trimtab._atomic import make_folder, write_json, write_text
 from trimtab._version import __version__
 from trimtab.errors import ConfigError, RunError
-from trimtab.pipeline._folder import FORMAT, RunFolder
+from trimtab.pipeline._checking import check_steps
+from trimtab.pipeline._folder import FORMAT, RunFolder, file_digest
 from trimtab.pipeline._key import stage_key
 from trimtab.pipeline._reading import parse_recipe, read_recipe
 from trimtab.pipeline._recipe import ExportStep, Recipe
@@ -143,7 +144,8 @@ class _Execution:
         from trimtab.reporting import report
 
         data = self._load_data()
-        self._check(data)
+        check_steps(self.recipe, data)
+        _forget_graphs()
         record = self._begin(data)
         for position, step in enumerate(self.recipe.steps, 1):
             self._do_step(step, data, f"[{position}/{len(self.recipe.steps)}] {step.do} {step.name}")
@@ -160,14 +162,6 @@ class _Execution:
 
         options = self.recipe.data.model_dump()
         return load_data(options.pop("source"), data_dir=self.data_dir, seed=self.recipe.seed, **options)
-
-    def _check(self, data: ImageData) -> None:
-        """Finds mistakes in any step before the first one is done."""
-        from trimtab.pipeline._steps import check
-
-        for step in self.recipe.steps:
-            check(step, data)
-        _forget_graphs()
 
     def _begin(self, data: ImageData) -> dict[str, Any]:
         """Writes what the run is before anything is done, and returns it."""
@@ -289,8 +283,6 @@ def _now() -> str:
 
 def _digest_if_there(path: Path) -> str:
     """Returns a file's digest; an empty string where it is missing, which the step itself will say."""
-    from trimtab.pipeline._folder import file_digest
-
     return file_digest(path) if path.is_file() else ""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trimtab.data import Augmentation, ImageData
     from trimtab.training import History
 
-__all__ = ["CHECKPOINT", "Bench", "check", "perform"]
+__all__ = ["CHECKPOINT", "Bench", "Outcome", "build", "perform"]
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -59,31 +59,6 @@ class Outcome:
 
 
 @singledispatch
-def check(step: Any, data: ImageData) -> None:
-    """Finds what is wrong with a step before any step is done: in seconds, not after an hour of training."""
-
-
-@check.register
-def _check_train(step: TrainStep, data: ImageData) -> None:
-    if step.from_ is None:
-        _build(step, data, seed=0)
-
-
-@check.register
-def _check_load(step: LoadStep, data: ImageData) -> None:
-    from trimtab.models import check_fits, load_model
-
-    check_fits(load_model(step.path), data)
-
-
-@check.register
-def _check_export(step: ExportStep, data: ImageData) -> None:  # noqa: ARG001
-    from trimtab.litert import scheme
-
-    scheme(step.scheme)
-
-
-@singledispatch
 def perform(step: Any, bench: Bench) -> Outcome:  # noqa: ARG001
     """Does one step of a recipe.
 
@@ -94,16 +69,16 @@ def perform(step: Any, bench: Bench) -> Outcome:  # noqa: ARG001
     raise ConfigError(f"there is no way to do a step of type {type(step).__name__}.")
 
 
-@perform.register
+@perform.register(TrainStep)
 def _train(step: TrainStep, bench: Bench) -> Outcome:
     from trimtab import training
 
-    model = bench.parent_model(step.from_) if step.from_ else _build(step, bench.data, bench.seed)
+    model = bench.parent_model(step.from_) if step.from_ else build(step, bench.data, bench.seed)
     result = training.train(model, bench.data, **_training_options(step), **_surroundings(bench))
     return _with_model(bench, result.model, {"notes": list(result.notes)}, result.history)
 
 
-@perform.register
+@perform.register(LoadStep)
 def _load(step: LoadStep, bench: Bench) -> Outcome:
     from trimtab.models import check_fits, load_model
 
@@ -112,7 +87,7 @@ def _load(step: LoadStep, bench: Bench) -> Outcome:
     return _with_model(bench, model, {"origin": Path(step.path).name})
 
 
-@perform.register
+@perform.register(PruneStep)
 def _prune(step: PruneStep, bench: Bench) -> Outcome:
     from trimtab import pruning
 
@@ -133,7 +108,7 @@ def _prune(step: PruneStep, bench: Bench) -> Outcome:
     return _with_model(bench, result.model, record, result.history if history is not None else None)
 
 
-@perform.register
+@perform.register(SelectStep)
 def _select(step: SelectStep, bench: Bench) -> Outcome:
     candidates = {}
     for name in step.among:
@@ -146,7 +121,7 @@ def _select(step: SelectStep, bench: Bench) -> Outcome:
             )
         candidates[name] = {
             "val_accuracy": accuracy,
-            "parameters": bench.parents[name]["model"]["parameters"],
+            "parameters": bench.parents[name]["models"]["parameters"],
         }
     fitting = {
         name: facts
@@ -170,10 +145,10 @@ def _select(step: SelectStep, bench: Bench) -> Outcome:
             files[role] = name
     record = {"selected": chosen, "by": "validation accuracy", "candidates": candidates}
     record["val_accuracy"] = candidates[chosen]["val_accuracy"]
-    return Outcome(record, files, dict(bench.parents[chosen]["model"]))
+    return Outcome(record, files, dict(bench.parents[chosen]["models"]))
 
 
-@perform.register
+@perform.register(ExportStep)
 def _export(step: ExportStep, bench: Bench) -> Outcome:
     from trimtab.exporting import export
 
@@ -197,7 +172,7 @@ def _export(step: ExportStep, bench: Bench) -> Outcome:
     return Outcome(record, files)
 
 
-def _build(step: TrainStep, data: ImageData, seed: int) -> Any:
+def build(step: TrainStep, data: ImageData, seed: int) -> Any:
     """Builds the architecture that a step names; its options are checked by the zoo."""
     from trimtab import zoo
 
