@@ -1,0 +1,126 @@
+"""The only file that touches private Keras API: one function a touch, one test a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+__all__ = [
+    "Call",
+    "all_layers",
+    "deserialized",
+    "graph_of",
+    "moving_averages",
+    "serialized",
+    "sublayers",
+    "walk_graph",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer or operation inside a model's graph.
+
+    Attributes:
+        operation: the Keras layer or operation that is called.
+        path: its name, after the names of the models it is nested in.
+        inputs: shape of each tensor that goes in.
+        outputs: shape of each tensor that comes out.
+    """
+
+    operation: Any
+    path: tuple[str, ...]
+    inputs: tuple[tuple[int | None, ...], ...]
+    outputs: tuple[tuple[int | None, ...], ...]
+
+
+def serialized(model: keras.Model) -> dict[str, Any]:
+    """Returns the model's config as plain data, as a ``.keras`` file holds it, without the compile state.
+
+    The private `ObjectSharingScope` makes a layer that stands in two places come back as one layer.
+    """
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    compiled = [layer for layer in all_layers(model) if getattr(layer, "compiled", False)]
+    for layer in compiled:
+        layer.compiled = False  # what `get_compile_config` looks at: a loss may have no config
+    try:
+        with ObjectSharingScope():
+            return dict(keras.saving.serialize_keras_object(model))
+    finally:
+        for layer in compiled:
+            layer.compiled = True
+
+
+def deserialized(config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
+    """Makes the object that `serialized` described in this process. Never for configs read from files."""
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    with ObjectSharingScope():
+        return keras.saving.deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=False)
+
+
+def all_layers(model: keras.Model) -> list[Any]:
+    """Lists the model and all layers in it, however deeply they are nested, each once."""
+    return list(model._flatten_layers())
+
+
+def graph_of(operation: Any) -> Any | None:
+    """Returns the graph that a Functional or Sequential model runs, or None where a class's own code runs."""
+    from keras.src.models.functional import Functional
+
+    if isinstance(operation, keras.Sequential):
+        return operation._functional if type(operation).call is keras.Sequential.call else None
+    if isinstance(operation, Functional) and type(operation).call is Functional.call:
+        return operation
+    return None
+
+
+def walk_graph(
+    model: keras.Model, inputs: Any, visit: Callable[[Call], None], path: tuple[str, ...] = ()
+) -> Any:
+    """Calls `visit` for each call in the model's graph, from inputs to outputs, nested models included.
+
+    Nothing is computed and the model stays as it is; shapes are worked out for the given inputs.
+
+    Args:
+        model: a model that `graph_of` knows.
+        inputs: its inputs, as `keras.KerasTensor`.
+        visit: is told of each call.
+        path: names of the models around it.
+
+    Returns:
+        The model's outputs, as `keras.KerasTensor`.
+    """
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        here = (*path, operation.name)
+        if graph_of(operation) is not None:
+            return walk_graph(operation, args[0] if args else kwargs["inputs"], visit, here)
+        outputs = operation.compute_output_spec(*args, **kwargs)
+        visit(Call(operation, here, _shapes((args, kwargs)), _shapes(outputs)))
+        return outputs
+
+    return graph_of(model)._run_through_graph(inputs, call_fn=call)  # type: ignore[union-attr]
+
+
+def _shapes(tensors: Any) -> tuple[tuple[int | None, ...], ...]:
+    """Lists the shapes of all tensors in a nested structure."""
+    return tuple(
+        tuple(tensor.shape) for tensor in keras.tree.flatten(tensors) if isinstance(tensor, keras.KerasTensor)
+    )
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """Lists the layers that sit directly in a model or layer, whether or not it is a `keras.Model`."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def moving_averages(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
+    """Returns the moving average that a built optimizer keeps of each variable; None where it keeps none."""
+    if not optimizer.use_ema:
+        return [None] * len(variables)
+    return list(optimizer._model_variables_moving_average)

@@ -1,0 +1,100 @@
+"""Copies of models that share nothing with the original."""
+
+from __future__ import annotations
+
+import types
+import warnings
+from typing import Any
+
+import keras
+
+from trimtab import _keras_internals
+from trimtab.errors import ModelError
+from trimtab.models._random_state import undisturbed_random_state
+from trimtab.models._sharing import with_sharing_told
+
+__all__ = ["clone", "config_of", "rebuild"]
+
+
+def clone(model: keras.Model) -> keras.Model:
+    """Copies a model: same architecture, names and weights, nothing shared with the original.
+
+    Functional, Sequential and nested models and shared layers are copied as they are; a subclassed model or
+    a custom layer through its `get_config`. The copy is not compiled.
+
+    Raises:
+        ModelError: the model is not built, or cannot be made from its config.
+    """
+    return rebuild(config_of(model), model)
+
+
+def config_of(model: keras.Model) -> dict[str, Any]:
+    """Returns the model's config as plain data, without compile state.
+
+    Raises:
+        ModelError: the model, or a layer in it, has no config.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return with_sharing_told(_keras_internals.serialized(model))
+    except Exception as error:
+        raise ModelError(
+            f"The model {model.name!r} cannot be described as data ({_first_line(error)}). "
+            "Give its class, and each custom layer, a get_config method."
+        ) from error
+
+
+def rebuild(config: dict[str, Any], original: keras.Model) -> keras.Model:
+    """Makes a model from a config (that of `original`, perhaps edited), with the original's weights.
+
+    Raises:
+        ModelError: the original is not built, or the config does not make a model with the same weights.
+    """
+    if not original.built:
+        raise ModelError(
+            f"The model {original.name!r} has no weights yet: call it on one batch of images first, "
+            "or give it an Input layer."
+        )
+    try:
+        with warnings.catch_warnings(), undisturbed_random_state():
+            warnings.simplefilter("ignore")
+            copy = _keras_internals.deserialized(config, _custom_objects(original))
+            _copy_trainability(original, copy)
+            copy.set_weights(original.get_weights())
+    except Exception as error:
+        raise ModelError(
+            f"The model {original.name!r} cannot be copied through its config ({_first_line(error)}). "
+            "Register custom functions with @keras.saving.register_keras_serializable(), and let "
+            "get_config return every argument of __init__."
+        ) from error
+    return copy
+
+
+def _copy_trainability(original: Any, copy: Any) -> None:
+    """Freezes in the copy what is frozen in the original: the config of a Sequential model does not tell."""
+    if copy.trainable != original.trainable:
+        copy.trainable = original.trainable  # spreads to the layers inside, which come next
+    twins = {layer.name: layer for layer in getattr(copy, "layers", ())}
+    for layer in getattr(original, "layers", ()):
+        if layer.name in twins:
+            _copy_trainability(layer, twins[layer.name])
+
+
+def _custom_objects(model: keras.Model) -> dict[str, Any]:
+    """Names the model's classes and functions that are not Keras' own, so that none need be registered."""
+    found: dict[str, Any] = {}
+    for layer in _keras_internals.all_layers(model):
+        for part in (layer, *vars(layer).values()):
+            kind = part if isinstance(part, types.FunctionType) else type(part)
+            if kind.__module__.split(".")[0] in ("keras", "builtins"):
+                continue
+            if isinstance(part, types.FunctionType) or hasattr(kind, "from_config"):
+                found[kind.__name__] = kind
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    """Returns what went wrong in at most one line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".:")[:200]

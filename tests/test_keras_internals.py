@@ -1,0 +1,108 @@
+"""Each touch of private Keras API, so that a new Keras that moves one is noticed here."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from trimtab import _keras_internals
+
+
+def nested() -> keras.Model:
+    shared = keras.layers.Dense(4, name="shared")
+    base = keras.Sequential([keras.Input((6,)), shared, keras.layers.ReLU(name="relu")], name="base")
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Dense(2, name="head")(base(inputs) + base(inputs))
+    return keras.Model(inputs, outputs, name="outer")
+
+
+def test_serialized_leaves_the_compile_state_out_and_in_place() -> None:
+    model = nested()
+    model.compile("adam", loss=lambda truth, guess: guess)  # such a loss has no config
+    config = _keras_internals.serialized(model)
+    assert not config.get("compile_config")
+    assert model.compiled
+    assert model.optimizer is not None
+
+
+def test_deserialized_makes_what_serialized_described_with_shared_parts_shared() -> None:
+    class Holder(keras.layers.Layer):
+        def __init__(self, first, second, **options):
+            super().__init__(**options)
+            self.first, self.second = first, second
+
+        def get_config(self):
+            parts = {
+                name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("first", "second")
+            }
+            return {**super().get_config(), **parts}
+
+        @classmethod
+        def from_config(cls, config):
+            for name in ("first", "second"):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+            return cls(**config)
+
+        def call(self, inputs):
+            return self.second(self.first(inputs))
+
+    shared = keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((3,)), Holder(shared, shared)])
+    config = _keras_internals.serialized(model)
+    copy = _keras_internals.deserialized(config, {"Holder": Holder})
+    assert copy.layers[0].first is copy.layers[0].second
+
+
+def test_all_layers_are_found_once_however_deep() -> None:
+    names = [layer.name for layer in _keras_internals.all_layers(nested())]
+    assert {"outer", "base", "shared", "relu", "head"} <= set(names)
+    assert len(names) == len(set(names))
+
+
+def test_graph_of_knows_functional_and_sequential_models_only() -> None:
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    class Overridden(keras.Sequential):
+        def call(self, inputs, training=None, mask=None):
+            return inputs
+
+    assert _keras_internals.graph_of(nested()) is not None
+    assert _keras_internals.graph_of(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])) is not None
+    assert _keras_internals.graph_of(Own()) is None
+    assert _keras_internals.graph_of(Overridden([keras.Input((2,)), keras.layers.Dense(1)])) is None
+    assert _keras_internals.graph_of(keras.layers.Dense(1)) is None
+
+
+def test_walk_graph_visits_each_call_in_order_and_changes_nothing() -> None:
+    model = nested()
+    nodes = [len(layer._inbound_nodes) for layer in _keras_internals.all_layers(model)]
+    calls: list[_keras_internals.Call] = []
+    outputs = _keras_internals.walk_graph(model, [keras.KerasTensor((1, 6))], calls.append)
+    paths = ["/".join(call.path) for call in calls]
+    assert paths[:4] == ["base/shared", "base/relu", "base/shared", "base/relu"]
+    assert paths[-1] == "head"
+    assert calls[0].inputs == ((1, 6),)
+    assert calls[0].outputs == ((1, 4),)
+    assert outputs.shape == (1, 2)
+    assert [len(layer._inbound_nodes) for layer in _keras_internals.all_layers(model)] == nodes
+    assert model(np.zeros((1, 6), np.float32)).shape == (1, 2)
+
+
+def test_sublayers_are_the_direct_ones() -> None:
+    model = nested()
+    assert {layer.name for layer in _keras_internals.sublayers(model)} >= {"base", "head"}
+    assert "shared" not in {layer.name for layer in _keras_internals.sublayers(model)}
+    assert [layer.name for layer in _keras_internals.sublayers(model.get_layer("base"))].count("shared") == 1
+
+
+def test_moving_averages_are_those_of_the_optimizer_or_none() -> None:
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable([3.0])]
+    plain = keras.optimizers.SGD()
+    plain.build(variables)
+    assert _keras_internals.moving_averages(plain, variables) == [None, None]
+    averaging = keras.optimizers.SGD(use_ema=True)
+    averaging.build(variables)
+    averages = _keras_internals.moving_averages(averaging, variables)
+    assert [average.shape for average in averages] == [(2,), (1,)]
