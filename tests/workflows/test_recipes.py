@@ -89,8 +89,8 @@ def test_models_load_without_trimtab_and_zeros_stay(finished: tuple[str, RunResu
     _, result = finished
     model = keras.models.load_model(result.folder / "steps" / "pruned" / "model.keras")
     pruned = result.steps["pruned"]
-    assert pruned["models"]["non_zeros"] < pruned["models"]["parameters"] * 0.6
-    assert model.count_params() == pruned["models"]["parameters"]
+    assert pruned["model"]["non_zeros"] < pruned["model"]["parameters"] * 0.6
+    assert model.count_params() == pruned["model"]["parameters"]
 
 
 def test_compressed_files_are_the_files(finished: tuple[str, RunResult]) -> None:

@@ -208,7 +208,7 @@ class _Execution:
 
         folder = self.folder.step(step.name)
         config = step.model_dump(mode="json", by_alias=True)
-        inputs = {parent: self.results[parent]["models"]["digest"] for parent in step.parents}
+        inputs = {parent: self.results[parent]["model"]["digest"] for parent in step.parents}
         inputs["data"] = data.digest
         if (path := config.get("path")) is not None:
             inputs["file"] = _digest_if_there(Path(path))
@@ -242,7 +242,7 @@ class _Execution:
             "created": _now(),
             "config": config,
             "record": outcome.record,
-            "models": outcome.model,
+            "model": outcome.model,
         }
         self.results[step.name] = self.folder.complete(folder, result, outcome.files)
         if not isinstance(step, ExportStep):

@@ -121,7 +121,7 @@ def _select(step: SelectStep, bench: Bench) -> Outcome:
             )
         candidates[name] = {
             "val_accuracy": accuracy,
-            "parameters": bench.parents[name]["models"]["parameters"],
+            "parameters": bench.parents[name]["model"]["parameters"],
         }
     fitting = {
         name: facts
@@ -145,7 +145,7 @@ def _select(step: SelectStep, bench: Bench) -> Outcome:
             files[role] = name
     record = {"selected": chosen, "by": "validation accuracy", "candidates": candidates}
     record["val_accuracy"] = candidates[chosen]["val_accuracy"]
-    return Outcome(record, files, dict(bench.parents[chosen]["models"]))
+    return Outcome(record, files, dict(bench.parents[chosen]["model"]))
 
 
 @perform.register(ExportStep)

@@ -1,0 +1,242 @@
+"""What a report shows, as plain data: read from a run folder, drawn by the charts and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "ClassScore",
+    "ConfusedPair",
+    "Confusion",
+    "EpochPoint",
+    "FileRecord",
+    "LayerZeros",
+    "Mistakes",
+    "Number",
+    "ReportData",
+    "ResultRow",
+    "Step",
+]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number with its interval, where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    method: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The low and high end, or None where no interval was measured."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class EpochPoint:
+    """One epoch of a training: accuracies as shares 0..1; None where nothing was recorded."""
+
+    epoch: int
+    loss: float | None = None
+    accuracy: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class LayerZeros:
+    """How many of a layer's weights are zero after pruning, and what share was asked for."""
+
+    name: str
+    weight: str
+    size: int
+    zeros: int
+    asked: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Zeros as a share of all weights, 0..1."""
+        return self.zeros / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A deployable file and the parity check that it passed.
+
+    Attributes:
+        scheme: how numbers are stored: ``"float32"``, ``"int8"``, ...
+        path: where the file lies, relative to the run folder; empty where that is not known.
+        parity: the fields of the check, as recorded.
+    """
+
+    scheme: str
+    path: str = ""
+    bytes: int | None = None
+    gzip_bytes: int | None = None
+    sha256: str = ""
+    parity: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the recipe: what was asked, and what it did where it is done.
+
+    Attributes:
+        source: name of the step whose model it started from; None where it started afresh.
+        did: one line that says what was done.
+        remarks: what the step recorded beside numbers: ``(name, value)`` in words.
+        skipped: what was left alone, and why.
+    """
+
+    name: str
+    do: str
+    source: str | None = None
+    finished: bool = False
+    did: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    history: tuple[EpochPoint, ...] = ()
+    best_epoch: int | None = None
+    training_seconds: float | None = None
+    layers: tuple[LayerZeros, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
+    file: FileRecord | None = None
+    summary: str = ""
+    parameters: int | None = None
+    non_zeros: int | None = None
+    macs: int | None = None
+    keras_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One measured model or file: a line of the result table.
+
+    Attributes:
+        kind: ``"keras"`` for a Keras model, ``"litert"`` for a deployable file.
+        scheme: the file's scheme; empty for a Keras model.
+        numbers: measurements by key (``accuracy``, ``bytes``, ``latency_ms``, ...).
+        keras_bytes: size of the Keras file that it is, or was made from.
+    """
+
+    name: str
+    kind: str
+    scheme: str = ""
+    did: str = ""
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    keras_bytes: int | None = None
+    verdict: str = ""
+
+    def value(self, key: str) -> float | None:
+        """Returns the measured value under `key`, or None where it was not measured."""
+        number = self.numbers.get(key)
+        return None if number is None else number.value
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Images of one class that were taken for another; `share` is of the true class's images."""
+
+    true: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is recognised; None where nothing can be said (no image, no prediction)."""
+
+    name: str
+    images: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix of one model: ``counts[true][predicted]``."""
+
+    row: str
+    counts: tuple[tuple[int, ...], ...]
+    pairs: tuple[ConfusedPair, ...]
+    scores: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """The most confident mistakes: images (k, h, w, c) uint8, class numbers (k,), confidences (k,) 0..1."""
+
+    row: str
+    images: np.ndarray
+    labels: np.ndarray
+    classes: np.ndarray
+    confidence: np.ndarray
+    index: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """Everything that a report shows, read back from one run folder.
+
+    Attributes:
+        headline: the result in one sentence.
+        featured: name of the row that the confusion matrix and the mistakes are about.
+        baseline: name of the row that the others are compared with.
+        samples: path of the sample sheet relative to the folder; empty where there is none.
+        curves: names of the steps whose training curves are compared; empty for all that trained.
+        missing: what an unfinished run does not have yet, in words.
+    """
+
+    folder: Path
+    name: str
+    title: str
+    description: str
+    project: str
+    complete: bool
+    headline: str
+    steps: tuple[Step, ...]
+    rows: tuple[ResultRow, ...]
+    baseline: str | None
+    featured: str | None
+    class_names: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    data: Mapping[str, Any]
+    confusion: Confusion | None
+    mistakes: Mistakes | None
+    samples: str
+    created: str
+    finished: str | None
+    seconds: float | None
+    seed: int | None
+    command: str
+    version: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    recipe_file: str
+    missing: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+
+    def row(self, name: str | None) -> ResultRow | None:
+        """Returns the row of that name, or None."""
+        return next((row for row in self.rows if row.name == name), None)
+
+    def step(self, name: str | None) -> Step | None:
+        """Returns the step of that name, or None."""
+        return next((step for step in self.steps if step.name == name), None)

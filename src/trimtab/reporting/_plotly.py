@@ -1,0 +1,259 @@
+"""Charts as Plotly figures in plain JSON: what the page draws, in the reader's light or dark colours."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from trimtab.reporting._charts import Bars, Chart, Curves, Matrix, Point, Scatter
+from trimtab.reporting._lettering import for_plotly
+from trimtab.reporting._palette import BLUES, KIND_COLOURS
+from trimtab.reporting._placement import limits, log_ticks, places
+
+__all__ = ["figure"]
+
+_WHISKER = {"color": "#7f8794", "thickness": 1.2, "width": 4}
+
+
+@singledispatch
+def figure(chart: Chart) -> dict[str, Any]:
+    """Returns a chart as a Plotly figure: ``{"data": [...], "layout": {...}}``, plain data for JSON.
+
+    Colours of text, grid and background are left to the page, which knows whether it is dark.
+    """
+    raise TypeError(f"no Plotly form for {type(chart).__name__}")
+
+
+@figure.register
+def _scatter(chart: Scatter) -> dict[str, Any]:
+    # A phone leaves less room for names: the page picks the places that suit its width.
+    where = list(
+        zip(places(chart.points, chart.log_x), places(chart.points, chart.log_x, 235.0), strict=True)
+    )
+    traces: list[dict[str, Any]] = []
+    best = sorted((point.x, point.y) for point in chart.points if point.best)
+    if len(best) > 1:
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "best trade-off",
+                "x": [x for x, _ in best],
+                "y": [y for _, y in best],
+                "line": {"color": "#9aa3af", "width": 1.5, "dash": "dot"},
+                "hoverinfo": "skip",
+            }
+        )
+    for kind, name, symbol in (("keras", "Keras model", "circle"), ("litert", "LiteRT file", "diamond")):
+        chosen = [
+            (point, place) for point, place in zip(chart.points, where, strict=True) if point.kind == kind
+        ]
+        if chosen:
+            traces.append(_points(chosen, name, symbol, KIND_COLOURS[kind]))
+    (left, right), (low, high) = limits(chart.points, chart.log_x)
+    layout = _layout(chart.x_title, chart.y_title, 420)
+    layout["xaxis"] |= {"type": "log" if chart.log_x else "linear", "range": [left, right]}
+    if chart.log_x:
+        ticks = log_ticks(left, right)
+        layout["xaxis"] |= {"tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
+    layout["yaxis"] |= {"range": [low, high]}
+    return {"data": traces, "layout": layout}
+
+
+def _points(
+    chosen: list[tuple[Point, tuple[str, str]]], name: str, symbol: str, colour: str
+) -> dict[str, Any]:
+    points = [point for point, _ in chosen]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": name,
+        "x": [point.x for point in points],
+        "y": [point.y for point in points],
+        "text": [_strong(point) for point in points],
+        "textposition": [wide for _, (wide, _) in chosen],
+        "meta": {"narrow": [narrow for _, (_, narrow) in chosen]},
+        "cliponaxis": False,
+        "hovertext": [
+            "<br>".join([f"<b>{for_plotly(p.name)}</b>", *map(for_plotly, p.hover)]) for p in points
+        ],
+        "hoverinfo": "text",
+        "error_y": _errors([(point.y, point.y_interval) for point in points]),
+        "error_x": _errors([(point.x, point.x_interval) for point in points]),
+        "marker": {
+            "symbol": symbol,
+            "opacity": 1,
+            "color": colour,
+            "size": [15 if point.featured else 11 for point in points],
+            "line": {"width": 1.5, "color": "#ffffff"},
+        },
+    }
+
+
+def _strong(point: Point) -> str:
+    name = for_plotly(point.name, 28)
+    return f"<b>{name}</b>" if point.featured else name
+
+
+def _errors(values: list[tuple[float, tuple[float, float] | None]]) -> dict[str, Any]:
+    """Returns asymmetric error bars; none at all where no value has an interval."""
+    if not any(interval for _, interval in values):
+        return {"visible": False}
+    up = [interval[1] - value if interval else 0 for value, interval in values]
+    down = [value - interval[0] if interval else 0 for value, interval in values]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **_WHISKER}
+
+
+@figure.register
+def _curves(chart: Curves) -> dict[str, Any]:
+    traces: list[dict[str, Any]] = []
+    for line in chart.lines:
+        name = for_plotly(line.name)
+        for values, part, dash, shown in (
+            (line.validation, "validation", "solid", True),
+            (line.training, "training", "dot", all(value is None for value in line.validation)),
+        ):
+            if all(value is None for value in values):
+                continue
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers" if len(line.epochs) == 1 else "lines",
+                    "name": name,
+                    "legendgroup": name,
+                    "showlegend": shown,
+                    "x": list(line.epochs),
+                    "y": list(values),
+                    "line": {
+                        "color": line.colour,
+                        "width": 2.2 if part == "validation" else 1.4,
+                        "dash": dash,
+                    },
+                    "hovertemplate": f"{part} %{{y:.4~r}}{chart.unit}",
+                }
+            )
+    layout = _layout("Epoch", chart.y_title, 380)
+    layout["hovermode"] = "x"
+    layout["xaxis"] |= {"dtick": _epoch_step(max(max(line.epochs) for line in chart.lines))}
+    return {"data": traces, "layout": layout}
+
+
+def _epoch_step(last: int) -> int:
+    return next((step for step in (1, 2, 5, 10, 20, 50) if last / step <= 12), 100)
+
+
+@figure.register
+def _bars(chart: Bars) -> dict[str, Any]:
+    labels = chart.labels
+    lanes = chart.lanes
+    breadth = 0.8 / (max(lanes) + 1)
+    traces: list[dict[str, Any]] = []
+    for (name, colour, bars), lane in zip(chart.series, lanes, strict=True):
+        centres = [labels.index(bar.label) - 0.4 + (lane + 0.5) * breadth for bar in bars]
+        ends = [(bar.interval or (0.0, bar.value))[1] for bar in bars]
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": for_plotly(name),
+                "y": centres,
+                "x": [bar.value - chart.start for bar in bars],
+                "base": chart.start,
+                "width": 0.86 * breadth,
+                "marker": {"color": colour},
+                "error_x": _errors([(bar.value, bar.interval) for bar in bars]),
+                "hovertext": [
+                    f"{for_plotly(bar.label)}, {for_plotly(name)}: {for_plotly(bar.shown)}" for bar in bars
+                ],
+                "hoverinfo": "text",
+            }
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "text",
+                "x": ends,
+                "y": centres,
+                "text": [f" {for_plotly(bar.shown)}" for bar in bars],
+                "textposition": "middle right",
+                "hoverinfo": "skip",
+                "showlegend": False,
+                "cliponaxis": False,
+            }
+        )
+    layout = _layout(chart.x_title, "", 110 + round(len(labels) * max(30, 21 * (max(lanes) + 1))))
+    layout["barmode"] = "overlay"
+    layout["showlegend"] = len(chart.series) > 1
+    layout["xaxis"] |= {"range": [chart.start, chart.end]}
+    if chart.ticks:
+        layout["xaxis"] |= {"tickvals": list(chart.ticks)}
+    layout["yaxis"] |= {
+        "tickvals": list(range(len(labels))),
+        "ticktext": [f"{for_plotly(label, 22)}  " for label in labels],
+        "range": [len(labels) - 0.5, -0.5],
+        "showgrid": False,
+    }
+    return {"data": traces, "layout": layout}
+
+
+@figure.register
+def _matrix(chart: Matrix) -> dict[str, Any]:
+    names = [for_plotly(name, 18) for name in chart.names]
+    many = len(names) > 30
+    hover = [
+        [
+            f"true {for_plotly(true)}<br>predicted {for_plotly(predicted)}<br>"
+            f"{count:,} images, {100 * share:.1f} % of the row"
+            for predicted, count, share in zip(chart.names, counts, shares, strict=True)
+        ]
+        for true, counts, shares in zip(chart.names, chart.counts, chart.shares, strict=True)
+    ]
+    places_of_names = list(range(len(names)))
+    trace = {
+        "type": "heatmap",
+        "x": places_of_names,
+        "y": places_of_names,
+        "z": [list(line) for line in chart.shares],
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[number / (len(BLUES) - 1), colour] for number, colour in enumerate(BLUES)],
+        "colorbar": {
+            "title": {"text": "share of row", "side": "right"},
+            "tickformat": ".0%",
+            "thickness": 12,
+            "outlinewidth": 0,
+        },
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "xgap": 1,
+        "ygap": 1,
+    }
+    if not many:
+        trace |= {
+            "text": [[f"{count:,}" for count in counts] for counts in chart.counts],
+            "texttemplate": "%{text}",
+        }
+    layout = _layout(
+        "Predicted class",
+        "True class",
+        200 + (36 if len(names) <= 15 else 20) * len(names) if not many else 720,
+    )
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] |= {"showgrid": False, "zeroline": False, "ticks": ""}
+        if not many:
+            layout[axis] |= {"tickvals": places_of_names, "ticktext": names}
+    layout["yaxis"]["range"] = [len(names) - 0.5, -0.5]
+    layout["xaxis"]["range"] = [-0.5, len(names) - 0.5]
+    layout["xaxis"]["tickangle"] = -40 if any(len(name) > 3 for name in names) else 0
+    return {"data": [trace], "layout": layout}
+
+
+def _layout(x_title: str, y_title: str, height: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
+        "xaxis": {"title": {"text": x_title, "standoff": 12}, "automargin": True, "zeroline": False},
+        "yaxis": {"title": {"text": y_title, "standoff": 10}, "automargin": True, "zeroline": False},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hoverlabel": {"align": "left"},
+    }

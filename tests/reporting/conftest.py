@@ -1,0 +1,100 @@
+"""Fake runs to report on, and a browser to look at the page with."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+def _fake_run() -> ModuleType:
+    """Loads fake_run.py by its place: tests are no package."""
+    spec = importlib.util.spec_from_file_location("fake_run", Path(__file__).with_name("fake_run.py"))
+    if spec is None or spec.loader is None:
+        raise RuntimeError("fake_run.py is missing beside conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def fake_run() -> ModuleType:
+    """The module that writes fake run folders."""
+    return _fake_run()
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, fake_run: ModuleType) -> Path:
+    """A complete fake run, that a test may damage."""
+    return Path(fake_run.write_run(tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType) -> Path:
+    """A complete fake run that tests only read."""
+    return Path(fake_run.write_run(tmp_path_factory.mktemp("runs") / "run"))
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType) -> Path:
+    """The folder of a complete fake run with its report drawn."""
+    from trimtab.reporting import report
+
+    folder = Path(fake_run.write_run(tmp_path_factory.mktemp("reported") / "run"))
+    report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real, headless Chromium."""
+    import shutil
+
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs chromium and chromedriver, and one of them is not installed")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    quiet = (
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    )
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    running = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield running
+    finally:
+        running.quit()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Callable[..., Any]:
+    """Opens a report at a width, light or dark, and waits until its charts are drawn."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def open_at(page: Path, width: int = 1400, scheme: str = "light") -> Any:
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        browser.get_log("browser")
+        browser.get_log("performance")
+        browser.get(page.as_uri())
+        WebDriverWait(browser, 90).until(
+            lambda seen: seen.execute_script("return document.documentElement.dataset.charts") == "drawn"
+        )
+        return browser
+
+    return open_at
