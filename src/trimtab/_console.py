@@ -37,6 +37,9 @@ __all__ = [
     "subjects",
 ]
 
+_SHORT = ("Accuracy", "Deployed size", "Gzip", "Latency", "Size reduction", "Speed-up")
+"""Columns of the result table that fit a terminal; the report has them all."""
+
 _PLAIN_WIDTH = 200
 """Columns where the output is not a terminal, so that a table in a log is not folded."""
 
@@ -94,8 +97,11 @@ def show_run(result: RunResult, *, as_json: bool) -> None:
     from trimtab.reporting import collect, result_rows
 
     console = _console()
-    data = collect(result.folder)
-    console.print(_table(*result_rows(data)))
+    headers, rows = result_rows(collect(result.folder))
+    shown = [place for place, header in enumerate(headers) if place == 0 or header.startswith(_SHORT)]
+    console.print(
+        _table([headers[place] for place in shown], [[row[place] for place in shown] for row in rows])
+    )
     console.print(f"Report: {result.report}", soft_wrap=True)
 
 

@@ -204,7 +204,7 @@ class _Execution:
 
     def _do_step(self, step: Any, data: ImageData, label: str) -> None:
         """Does one step, unless it is done."""
-        from trimtab.pipeline._steps import CHECKPOINT, Bench, perform
+        from trimtab.pipeline._steps import Bench, perform
 
         folder = self.folder.step(step.name)
         config = step.model_dump(mode="json", by_alias=True)
@@ -221,7 +221,9 @@ class _Execution:
             self.reused.append(step.name)
             return
         make_folder(folder)
-        self.folder.clear(folder, keep=(CHECKPOINT,))
+        # A checkpoint is of use only to the very same stage: the key in its name tells.
+        checkpoint = folder / f"checkpoint-{key[:16]}.npz"
+        self.folder.clear(folder, keep=(checkpoint.name,))
         bench = Bench(
             folder=folder,
             data=data,
@@ -230,6 +232,7 @@ class _Execution:
             parent_folders={parent: self.folder.step(parent) for parent in step.parents},
             progress=self.progress,
             label=label,
+            checkpoint=checkpoint,
         )
         began = time.monotonic()
         outcome = perform(step, bench)

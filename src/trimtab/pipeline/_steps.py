@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from trimtab.data import Augmentation, ImageData
     from trimtab.training import History
 
-__all__ = ["CHECKPOINT", "Bench", "Outcome", "build", "perform"]
-
-CHECKPOINT = "checkpoint.npz"
+__all__ = ["Bench", "Outcome", "build", "perform"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Bench:
     progress: Progress
     label: str
     """What to call the step in progress displays."""
+    checkpoint: Path
+    """Where training keeps its state after each epoch."""
 
     def parent_model(self, name: str) -> Any:
         """Loads the model that an earlier step made.
@@ -212,7 +212,7 @@ def _surroundings(bench: Bench) -> dict[str, Any]:
     """Returns the arguments that any training verb takes from the run rather than from the step."""
     return {
         "seed": bench.seed,
-        "checkpoint": bench.folder / CHECKPOINT,
+        "checkpoint": bench.checkpoint,
         "progress": bench.progress,
         "label": bench.label,
     }

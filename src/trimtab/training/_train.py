@@ -1,0 +1,269 @@
+"""`train`: compile, fit, validate, keep the best epoch, and be able to continue after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from trimtab.data import batches
+from trimtab.errors import ConfigError, DataError
+from trimtab.models import check_fits
+from trimtab.progress import Progress, Silent, Task
+from trimtab.training._batch_normalization import fused_batch_normalization, on_tensorflow_cpu
+from trimtab.training._callback import Bookkeeper
+from trimtab.training._checkpoint import Checkpoint, architecture_digest, config_digest
+from trimtab.training._history import History
+from trimtab.training._losses import crossentropy, gives_logits
+from trimtab.training._optimizers import new_optimizer, plain_optimizer
+from trimtab.training._seeding import own_random_state
+from trimtab.training._settings import Settings
+from trimtab.training._state import TrainingState
+
+if TYPE_CHECKING:
+    from trimtab.data import Augmentation, ImageData
+
+__all__ = ["TrainingResult", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training gave.
+
+    Args:
+        model: the model that was trained (the very object that was given), an ordinary Keras model.
+        history: every epoch, as data.
+        notes: plain sentences about what was done that nobody asked for by name.
+    """
+
+    model: Any = field(metadata={"record": False}, repr=False)
+    history: History
+    notes: tuple[str, ...] = ()
+
+
+def train(
+    model: Any,
+    data: ImageData,
+    *,
+    epochs: int = 10,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    learning_rate: float = 1e-3,
+    schedule: str = "cosine",
+    weight_decay: float = 0.0,
+    label_smoothing: float = 0.0,
+    patience: int | None = None,
+    restore_best: bool = True,
+    first_best_epoch: int = 1,
+    augmentation: Augmentation | None = None,
+    from_logits: bool | None = None,
+    seed: int = 0,
+    wrap_optimizer: Callable[[Any], Any] | None = None,
+    callbacks: Sequence[Any] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    label: str = "train",
+) -> TrainingResult:
+    """Trains a Keras model on images, in place, and keeps the epoch that validates best.
+
+    The validation images pick the epoch: the highest accuracy, and between equals the lowest loss. The
+    test images are never looked at. The same seed, model, data and machine give the same weights.
+
+    On a CPU with TensorFlow the steps run without XLA, and batch normalisation through TensorFlow's fused
+    kernel; afterwards the layers are as they were. The model is compiled anew, and left compiled with
+    plain Keras parts only (a fresh optimizer of the same kind at the constant `learning_rate`,
+    cross-entropy, accuracy), so that it evaluates, saves and loads anywhere.
+
+    Example::
+
+        data = trimtab.load_data("digits")
+        model = trimtab.zoo.cnn(data.image_shape, data.classes)
+        result = trimtab.train(model, data, epochs=3)
+        print(result.history.best.val_accuracy)
+
+    Args:
+        model: a built model with one image input and one output of (batch, classes): logits or softmax.
+        data: the images; `data.train` is learned, `data.validation` judges.
+        epochs: passes over the training images.
+        batch_size: images in one step.
+        optimizer: "adam", "adamw" or "sgd" (Nesterov momentum 0.9).
+        learning_rate: the rate of the first step.
+        schedule: "cosine" (to zero over all steps) or "constant".
+        weight_decay: decoupled decay of the kernels (Loshchilov & Hutter 2017); biases and
+            normalisation are left alone.
+        label_smoothing: share of each label spread over all classes, 0 to 1; also in the losses shown.
+        patience: stop after so many epochs without a better one; None: never.
+        restore_best: end with the weights of the best epoch, not of the last.
+        first_best_epoch: epochs before this one cannot be the best, and are not counted by `patience`.
+        augmentation: random changes to the training images; None: none.
+        from_logits: whether the model gives logits; None: look at its last layer.
+        seed: decides the order of the images, their augmentation and dropout.
+        wrap_optimizer: makes an optimizer around the one asked for; its variables are in the checkpoint too.
+        callbacks: Keras callbacks. Their own state is not in the checkpoint.
+        checkpoint: file (`.npz`) that keeps the state after each epoch. Where it exists, training continues
+            there and ends with bit for bit the weights of an unbroken one. Removed on success.
+        progress: where progress is shown; None: nowhere.
+        label: what progress calls this training.
+
+    Returns:
+        The model, the history and the notes.
+
+    Raises:
+        ConfigError: an argument has a value that makes no sense.
+        DataError: there are no training or no validation images.
+        ModelError: the model does not fit the data, or the loss stopped being a number.
+        RunError: the checkpoint belongs to another training.
+        OutputError: the checkpoint cannot be written.
+    """
+    settings = Settings(
+        epochs, batch_size, optimizer, learning_rate, schedule, weight_decay, label_smoothing,
+        patience, restore_best, first_best_epoch, augmentation, seed,
+    )  # fmt: skip
+    check_fits(model, data)
+    _check_data(data)
+    logits = gives_logits(model, from_logits)
+    notes = _compile_notes(model)
+    state = TrainingState()
+    inner = new_optimizer(settings, settings.epochs * _steps(data.train, settings))
+    outer = inner if wrap_optimizer is None else wrap_optimizer(inner)
+    with own_random_state(), _compiled(model, outer, settings, logits):
+        keeper = None
+        if checkpoint is not None:
+            keeper = _checkpoint(Path(checkpoint), model, data, settings, logits, inner)
+            notes += [note for note in [keeper.restore(state)] if note]
+        with (progress or Silent()).task(
+            label, settings.epochs * _steps(data.train, settings), "batches"
+        ) as task:
+            books = Bookkeeper(settings, state, inner, keeper, task)
+            _fit(model, data, settings, state, [*callbacks, books], task)
+        notes += _finish(model, settings, state)
+        if keeper is not None:
+            keeper.remove()
+    return TrainingResult(model, state.history(), tuple(notes))
+
+
+def _steps(split: Any, settings: Settings) -> int:
+    """Returns the batches in one pass over the images."""
+    return math.ceil(len(split) / settings.batch_size)
+
+
+def _check_data(data: ImageData) -> None:
+    """Refuses data that cannot teach, or cannot judge."""
+    for name in ("train", "validation"):
+        if not len(getattr(data, name)):
+            raise DataError(
+                f"{data.name} has no {name} images; training needs some to learn from and some to pick the "
+                "best epoch by. Load it with validation=0.1, or add images."
+            )
+
+
+def _compile_notes(model: Any) -> list[str]:
+    """Returns what is lost by compiling the model anew, where that is anything."""
+    optimizer = getattr(model, "optimizer", None)
+    if not model.compiled or optimizer is None or not int(optimizer.iterations):
+        return []
+    return [f"the model's own optimizer ({type(optimizer).__name__}) and its state were replaced"]
+
+
+@contextlib.contextmanager
+def _compiled(model: Any, optimizer: Any, settings: Settings, logits: bool) -> Iterator[None]:
+    """Compiles the model for this training; afterwards, whatever happened, with plain Keras parts.
+
+    Compiling drops the functions that Keras traced, and with them the last trace of the fused kernels.
+    """
+    jit = False if on_tensorflow_cpu() else "auto"
+    try:
+        with fused_batch_normalization(model):
+            loss = crossentropy(logits, settings.label_smoothing)
+            model.compile(optimizer, loss, metrics=[_accuracy()], jit_compile=jit)
+            # Built here and not in the first step, so that a checkpoint has variables to go to.
+            model.optimizer.build(model.trainable_variables)
+            yield
+    finally:
+        model.compile(plain_optimizer(settings), crossentropy(logits), metrics=[_accuracy()], jit_compile=jit)
+        # A file with an optimizer that was never built does not load without a warning.
+        model.optimizer.build(model.trainable_variables)
+
+
+def _accuracy() -> Any:
+    """Returns the metric called "accuracy"."""
+    return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+
+def _checkpoint(
+    path: Path, model: Any, data: ImageData, settings: Settings, logits: bool, inner: Any
+) -> Checkpoint:
+    """Returns the checkpoint of this training, over the variables of the compiled model."""
+    if path.is_dir():
+        raise ConfigError(
+            f"checkpoint={str(path)!r} is a folder; it must name a file, such as 'training.npz'."
+        )
+    arguments = dataclasses.asdict(settings)
+    belongs_to = {
+        **{name: repr(value) for name, value in arguments.items()},
+        "from_logits": logits,
+        "data": data.digest,
+        "architecture": architecture_digest(model),
+        "wrapped optimizer": config_digest([type(model.optimizer).__name__, model.optimizer.get_config()]),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+    }
+    optimizers = {id(variable): variable for variable in [*model.optimizer.variables, *inner.variables]}
+    return Checkpoint(path, belongs_to, model.variables, model.weights, list(optimizers.values()))
+
+
+def _fit(
+    model: Any,
+    data: ImageData,
+    settings: Settings,
+    state: TrainingState,
+    callbacks: list[Any],
+    task: Task,
+) -> None:
+    """Runs the epochs that are left, as one call of Keras' own loop."""
+    steps, done = _steps(data.train, settings), state.done
+    if done:
+        task.advance(done * steps, f"continued after epoch {done}")
+    if state.stopped or done >= settings.epochs:
+        return
+    model.fit(
+        batches(
+            data.train,
+            settings.batch_size,
+            seed=settings.seed,
+            epochs=settings.epochs - done,
+            first_epoch=done,
+            augmentation=settings.augmentation,
+        ),
+        steps_per_epoch=steps,
+        initial_epoch=done,
+        epochs=settings.epochs,
+        validation_data=batches(data.validation, settings.batch_size),
+        validation_steps=_steps(data.validation, settings),
+        callbacks=callbacks,
+        verbose=0,
+        shuffle=False,
+    )
+
+
+def _finish(model: Any, settings: Settings, state: TrainingState) -> list[str]:
+    """Puts the best weights back, and returns what there is to say about the end."""
+    notes = [state.stopped] if state.stopped else []
+    if not state.stopped and state.done < settings.epochs:
+        notes.append(f"a callback stopped training after epoch {state.done} of {settings.epochs}")
+    if state.best_weights is not None and state.best_epoch != state.done:
+        for weight, value in zip(model.weights, state.best_weights, strict=True):
+            weight.assign(value)
+        best = state.epochs[state.best_epoch - 1]
+        notes.append(
+            f"the weights are those of epoch {best.epoch} of {state.done} "
+            f"(validation accuracy {best.val_accuracy:.4f})"
+        )
+    return notes
