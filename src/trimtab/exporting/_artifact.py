@@ -1,0 +1,154 @@
+"""A deployable file, and the record that says where it came from and what it passed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab import _atomic
+from trimtab._records import to_plain
+from trimtab.errors import ModelError
+
+if TYPE_CHECKING:
+    from trimtab.litert import Parity
+
+__all__ = ["Artifact", "record_path"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file for a device, with its provenance and the parity check that it passed.
+
+    Its record lies beside it, as ``<path>.json``; `Artifact.read` reads it back.
+
+    Args:
+        path: the `.tflite` file.
+        scheme: name of its scheme, such as ``"int8"``.
+        bytes: its length.
+        gzip_bytes: its length when compressed with gzip, level 9.
+        sha256: SHA-256 of its content, in hex.
+        parameters: numbers in its weights and biases, batch norm folded.
+        non_zeros: numbers among them that are not 0.
+        model_parameters: numbers in the Keras model's weights.
+        model_non_zeros: numbers among those that are not 0: what pruning left.
+        parity: the check it passed.
+        parity_images: where the images of the check came from: ``"validation"``, ``"train"`` or ``"random"``.
+        calibration: number, seed and digest of the training images that ranges were calibrated with; None
+            where the scheme needs none.
+        softmax: ``"none"`` where the model gives logits, else ``"kept"`` or ``"stripped"``.
+        versions: of trimtab, keras, tensorflow and ai-edge-litert.
+        model: the Keras model's name.
+        model_digest: digest of its architecture and weights (see `trimtab.models.model_digest`).
+        data: name and digest of the data; None where none was given.
+        compressed: the `.gz` beside the file; None where none was asked for.
+        notes: what else there is to know, a line each.
+    """
+
+    path: Path
+    scheme: str
+    bytes: int
+    gzip_bytes: int
+    sha256: str
+    parameters: int
+    non_zeros: int
+    model_parameters: int
+    model_non_zeros: int
+    parity: Parity
+    parity_images: str
+    calibration: Mapping[str, Any] | None
+    softmax: str
+    versions: Mapping[str, str]
+    model: str
+    model_digest: str
+    data: Mapping[str, str] | None = None
+    compressed: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    def write(self) -> None:
+        """Writes the record beside the file; file names in it are relative, so that both can move."""
+        record = to_plain(self)
+        record["path"] = self.path.name
+        record["compressed"] = self.compressed.name if self.compressed else None
+        _atomic.write_json(record_path(self.path), {"format": FORMAT, **record})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Artifact:
+        """Reads the record of a file, and makes sure that the file is still the one it describes.
+
+        Args:
+            path: the `.tflite` file, or its `.json` record.
+
+        Raises:
+            ModelError: there is no file or no record, the record is damaged, or the file is another one.
+        """
+        path = Path(path)
+        if path.suffix == ".json":
+            path = path.with_suffix("")
+        record = _read_record(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}. Export the model again.") from error
+        artifact = cls._from_record(path, record)
+        found = hashlib.sha256(content).hexdigest()
+        if found != artifact.sha256:
+            raise ModelError(
+                f"{path} is not the file that was checked: its SHA-256 is {found[:12]}..., its record says "
+                f"{artifact.sha256[:12]}... Export the model again, or measure the file without its record."
+            )
+        return artifact
+
+    @classmethod
+    def _from_record(cls, path: Path, record: dict[str, Any]) -> Artifact:
+        """Makes the artifact out of its record."""
+        from trimtab.litert import Parity
+
+        try:
+            checked = dict(record["parity"])
+            for name in ("expected_weight_bytes", "float_tensors"):
+                checked[name] = tuple(checked[name])
+            known = {field.name for field in dataclasses.fields(cls)}
+            values = {name: value for name, value in record.items() if name in known}
+            values.update(
+                path=path,
+                parity=Parity(**checked),
+                compressed=path.with_name(record["compressed"]) if record["compressed"] else None,
+                notes=tuple(record["notes"]),
+            )
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{record_path(path)} is not a record of an exported file ({error}). Export the model again."
+            ) from error
+
+
+def record_path(path: Path) -> Path:
+    """Returns where the record of a file lies: ``digits.tflite.json`` for ``digits.tflite``."""
+    return path.with_name(path.name + ".json")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Reads the JSON beside `path`."""
+    place = record_path(path)
+    try:
+        record = json.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{place} cannot be read: {error.strerror}. It is written beside each file that trimtab.export "
+            "makes; keep the two together."
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{place} is damaged: {error}. Export the model again.") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ModelError(
+            f"{place} is not a record of format {FORMAT}, which this version reads. Export the model again."
+        )
+    return record

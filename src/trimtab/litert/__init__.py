@@ -1,0 +1,22 @@
+"""LiteRT files: convert to them, run them, look inside, and prove that they compute what the model does."""
+
+from __future__ import annotations
+
+from trimtab.litert._convert import convert
+from trimtab.litert._inspect import FileSummary, TensorInfo, inspect
+from trimtab.litert._model import LiteRTModel
+from trimtab.litert._parity import Parity, check_parity
+from trimtab.litert._scheme import SCHEMES, Scheme, scheme
+
+__all__ = [
+    "SCHEMES",
+    "FileSummary",
+    "LiteRTModel",
+    "Parity",
+    "Scheme",
+    "TensorInfo",
+    "check_parity",
+    "convert",
+    "inspect",
+    "scheme",
+]

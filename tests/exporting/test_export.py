@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import trimtab
+from trimtab import litert, models
+from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError, ParityError
+from trimtab.exporting import Artifact, export
+from trimtab.progress import PlainLines
+
+
+@pytest.fixture(scope="module")
+def net(digits):
+    """A CNN trained for 15 steps."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization(),
+         layers.ReLU(), layers.Flatten(), layers.Dense(10)], name="net",
+    )  # fmt: skip
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(5e-3), loss, jit_compile=False)
+    images = digits.train.inputs(0, 960)
+    for at in range(0, 960, 64):
+        model.train_on_batch(images[at : at + 64], digits.train.labels[at : at + 64])
+    return model
+
+
+@pytest.fixture(scope="module")
+def probable(net):
+    """The same net with a softmax at its end."""
+    return keras.Sequential(
+        [keras.Input((8, 8, 1)), *models.clone(net).layers, layers.Softmax()], name="probable"
+    )
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_int8_file_with_its_record(net, digits, tmp_path):
+    artifact = export(net, tmp_path / "deep" / "net.tflite", "int8", digits, calibration=60, compress=True)
+    content = artifact.path.read_bytes()
+    assert _names(tmp_path / "deep") == ["net.tflite", "net.tflite.gz", "net.tflite.json"]
+    assert Artifact.read(artifact.path) == artifact
+    assert artifact.bytes == len(content)
+    assert artifact.sha256 == hashlib.sha256(content).hexdigest()
+    assert artifact.gzip_bytes == len(artifact.compressed.read_bytes())
+    assert gzip.decompress(artifact.compressed.read_bytes()) == content
+    assert artifact.parity.passed
+    assert artifact.parity_images == "validation"
+    assert artifact.parity.images == len(digits.validation)
+    assert artifact.calibration["images"] == 60
+    assert artifact.softmax == "none"
+    assert artifact.model_digest == models.model_digest(net)
+    assert artifact.model_parameters == net.count_params()
+    assert artifact.data == {"name": digits.name, "digest": digits.digest}
+    assert set(artifact.versions) == {"trimtab", "keras", "tensorflow", "ai-edge-litert"}
+    again = export(net, tmp_path / "again.tflite", "int8", digits, calibration=60, compress=True)
+    assert again.path.read_bytes() == content
+    assert again.compressed.read_bytes() == artifact.compressed.read_bytes()
+    scores = litert.LiteRTModel(artifact.path)(digits.validation.inputs())
+    accuracy = (scores.argmax(-1) == digits.validation.labels).mean()
+    assert accuracy > 0.5
+
+
+def test_the_test_images_are_never_touched(net, digits, tmp_path, monkeypatch):
+    import dataclasses
+
+    class Untouchable:
+        def __getattr__(self, name):
+            raise AssertionError(f"the test part was asked for {name}")
+
+    sealed = dataclasses.replace(digits, test=Untouchable())
+    assert export(net, tmp_path / "a.tflite", "int8", sealed, calibration=20).parity.passed
+
+
+@pytest.mark.parametrize("scheme", ["float32", "float16", "dynamic-int8"])
+def test_schemes_that_need_no_data(net, tmp_path, scheme):
+    artifact = export(net, tmp_path / "a.tflite", scheme)
+    assert artifact.scheme == scheme
+    assert artifact.calibration is None
+    assert artifact.parity_images == "random"
+    assert any("random images" in note for note in artifact.notes)
+    assert _names(tmp_path) == ["a.tflite", "a.tflite.json"]
+
+
+def test_zeros_are_counted_and_noted(net, digits, tmp_path):
+    pruned = models.clone(net)
+    dense = pruned.layers[-1]
+    kernel = dense.kernel.numpy()
+    kernel[np.abs(kernel) < np.quantile(np.abs(kernel), 0.8)] = 0
+    dense.kernel.assign(kernel)
+    artifact = export(pruned, tmp_path / "a.tflite", "int8", digits, calibration=20)
+    assert artifact.model_non_zeros == models.non_zeros(pruned)
+    assert artifact.non_zeros < 0.4 * artifact.parameters
+    assert any("are 0" in note for note in artifact.notes)
+
+
+def test_int8_refuses_a_softmax_and_says_what_to_do(probable, digits, tmp_path):
+    with pytest.raises(ModelError, match=r"ends in softmax.*softmax='strip'.*softmax='keep'"):
+        export(probable, tmp_path / "a.tflite", "int8", digits)
+    assert _names(tmp_path) == []
+
+
+def test_a_softmax_is_stripped_or_kept(probable, digits, tmp_path):
+    stripped = export(probable, tmp_path / "s.tflite", "int8", digits, calibration=20, softmax="strip")
+    assert (stripped.softmax, litert.inspect(stripped.path).ends_in_softmax) == ("stripped", False)
+    assert stripped.model_digest == models.model_digest(probable)
+    kept = export(probable, tmp_path / "k.tflite", "int8", digits, calibration=20, softmax="keep")
+    assert (kept.softmax, litert.inspect(kept.path).ends_in_softmax) == ("kept", True)
+    floating = export(probable, tmp_path / "f.tflite", "float32", digits)
+    assert (floating.softmax, litert.inspect(floating.path).ends_in_softmax) == ("kept", True)
+    assert models.has_softmax(probable)
+
+
+def test_a_file_that_differs_is_refused_and_nothing_is_written(net, digits, tmp_path, monkeypatch):
+    other = models.clone(net)
+    for variable in other.trainable_weights:
+        variable.assign(-variable.numpy())
+    wrong = litert.convert(other)
+    monkeypatch.setattr(litert, "convert", lambda *args, **options: wrong)
+    (tmp_path / "a.tflite").write_bytes(b"an older file")
+    with pytest.raises(
+        ParityError, match=r"a.tflite \(float32\) was refused, and not written: .*first layer that"
+    ) as caught:
+        export(net, tmp_path / "a.tflite", "float32", digits, compress=True)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, ConversionError)
+    assert _names(tmp_path) == ["a.tflite"]
+    assert (tmp_path / "a.tflite").read_bytes() == b"an older file"
+
+
+def test_an_open_image_size_is_taken_from_the_data(digits, tmp_path):
+    inputs = keras.Input((None, None, 1))
+    hidden = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(inputs))
+    model = keras.Model(inputs, layers.Dense(10)(hidden))
+    with pytest.raises(ConfigError, match=r"images of any size.*Give data="):
+        export(model, tmp_path / "a.tflite")
+    artifact = export(model, tmp_path / "a.tflite", data=digits)
+    assert litert.LiteRTModel(artifact.path).input_shape == (8, 8, 1)
+
+
+def test_senseless_arguments(net, digits, tmp_path):
+    path = tmp_path / "a.tflite"
+    with pytest.raises(ConfigError, match=r"Did you mean 'int8'\?"):
+        export(net, path, "int_8", digits)
+    with pytest.raises(ConfigError, match=r"Received: 'stripe'. Did you mean 'strip'\?"):
+        export(net, path, "int8", digits, softmax="stripe")
+    with pytest.raises(ConfigError, match=r"ends in .tflite. Received: .*a.bin"):
+        export(net, tmp_path / "a.bin")
+    with pytest.raises(ConfigError, match="needs training images"):
+        export(net, path, "int8")
+    with pytest.raises(ConfigError, match="calibration is a number"):
+        export(net, path, "int8", digits, calibration=0)
+    small = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ModelError, match="3 outputs"):
+        export(small, path, data=digits)
+    assert _names(tmp_path) == []
+
+
+def test_a_folder_that_is_a_file_is_one_line(net, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="in the way"):
+        export(net, tmp_path / "file" / "a.tflite")
+
+
+def test_progress_is_told(net, tmp_path):
+    said = io.StringIO()
+    export(net, tmp_path / "a.tflite", progress=PlainLines(said))
+    assert "export a.tflite" in said.getvalue()
+    assert "written" in said.getvalue()
+
+
+def test_it_is_the_verb():
+    assert trimtab.export is export
+    assert trimtab.Artifact is Artifact
