@@ -15,7 +15,7 @@ import trimtab
 SOURCE = Path(trimtab.__file__).parent
 ROOMS = sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file())
 FLOORS = (
-    {"errors", "_records", "_atomic", "_version", "progress", "_keras_internals"},
+    {"errors", "_records", "_atomic", "_version", "_quiet", "progress", "_keras_internals"},
     {"data", "models", "zoo", "training", "litert"},
     {"pruning", "exporting"},
     {"benchmarking"},

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trimtab._quiet import import_backend
 from trimtab._version import __version__
 from trimtab.errors import ConfigError, TrimtabError
 
@@ -49,8 +50,8 @@ Settings = Annotated[
 
 def main() -> None:
     """Runs the command line; an error that was raised on purpose is one line and exit code 2."""
-    # TensorFlow's C++ side greets on standard error; an application may ask it not to.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow reports a missing GPU as an error of its native part; an application may ask it not to.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app(prog_name="trimtab")
     except TrimtabError as error:
@@ -159,6 +160,7 @@ def train(
 
     _model_ending(out)
     options = _console.settings(settings or ())
+    import_backend()
     images = _load_data(data, data_dir, size, limit, seed)
     if model is not None:
         if options:
@@ -214,6 +216,7 @@ def prune(
     from trimtab.progress import for_terminal
 
     _model_ending(out)
+    import_backend()
     network = trimtab.load_model(model)
     result = trimtab.prune(
         network,
@@ -261,6 +264,7 @@ def export(
     from trimtab import _console
     from trimtab.progress import for_terminal
 
+    import_backend()
     network = trimtab.load_model(model)
     images = _load_data(data, data_dir, size, None, seed) if data is not None else None
     artifact = trimtab.export(
@@ -301,6 +305,7 @@ def benchmark(
 
     subjects = _console.subjects(files)
     chosen = _console.subject_name(baseline, subjects) if baseline is not None else None
+    import_backend()
     images = _load_data(data, data_dir, size, limit, seed)
     result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
     _console.show_benchmark(result, as_json=json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ SETTINGS = (
     "benchmark.memory=false",
     "benchmark.latency=false",
 )
+PROGRESS = re.compile(r" \.\.\.$|: done in |: \d+/\d+ ")
 REPRODUCIBLE = (
     "accuracy",
     "loss",
@@ -46,6 +48,8 @@ def finish(folder: Path) -> None:
     process = start(folder)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err.decode()
+    # Progress is all that is said: no greetings of native code, no warnings.
+    assert [line for line in err.decode().splitlines() if not PROGRESS.search(line)] == []
 
 
 def table(folder: Path) -> dict[str, Any]:

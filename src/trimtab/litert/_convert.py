@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from trimtab._quiet import quiet_native_logs
 from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError
 from trimtab.litert._plain import plain_model
-from trimtab.litert._quiet import quiet_native_logs
 from trimtab.litert._scheme import Scheme
 from trimtab.litert._scheme import scheme as find_scheme
 from trimtab.litert._signature import image_shape_of, predict

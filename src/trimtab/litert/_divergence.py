@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from trimtab._quiet import quiet_native_logs
 from trimtab.litert._inspect import inspect
-from trimtab.litert._quiet import quiet_native_logs
 
 __all__ = ["first_diverging_layer"]
 

@@ -148,7 +148,7 @@ def read_content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
         )
     from ai_edge_litert.interpreter import Interpreter
 
-    from trimtab.litert._quiet import quiet_native_logs
+    from trimtab._quiet import quiet_native_logs
 
     try:
         with quiet_native_logs():

@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
+from trimtab._quiet import quiet_native_logs
 from trimtab.errors import ConfigError, ConversionError
 from trimtab.litert._inspect import FileSummary, inspect, read_content
-from trimtab.litert._quiet import quiet_native_logs
 
 __all__ = ["LiteRTModel"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from trimtab._atomic import make_folder, write_json, write_text
+from trimtab._quiet import import_backend
 from trimtab._version import __version__
 from trimtab.errors import ConfigError, RunError
 from trimtab.pipeline._checking import check_steps
@@ -144,6 +145,7 @@ class _Execution:
         from trimtab.reporting import report
 
         data = self._load_data()
+        import_backend()
         check_steps(self.recipe, data)
         _forget_graphs()
         record = self._begin(data)

@@ -1,7 +1,5 @@
 """Numbers as people read them: percent, kilobytes, milliseconds, times."""
 
-
-
 from __future__ import annotations
 
 from trimtab.reporting._data import Number

@@ -1,7 +1,5 @@
 """The page itself: collected data and charts, put into one HTML file that needs nothing from outside."""
 
-
-
 from __future__ import annotations
 
 import hashlib

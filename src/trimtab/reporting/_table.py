@@ -1,7 +1,5 @@
 """The result table: its columns, what they mean, and the text of each cell."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Callable

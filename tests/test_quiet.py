@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from trimtab.litert._quiet import quiet_native_logs
+from trimtab._quiet import quiet_native_logs
 
 LOG = b"I0000 00:00:1795166054.298199    9843 reader.cc:83] Reading SavedModel from: /tmp/x\n"
 

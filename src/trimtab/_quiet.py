@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-__all__ = ["quiet_native_logs"]
+__all__ = ["import_backend", "quiet_native_logs"]
 
 # What TensorFlow's and LiteRT's C++ parts say: "I0000 00:00:1795166054.297714  9843 reader.cc:83] ...".
 _LOG_LINE = re.compile(
@@ -51,6 +51,12 @@ def quiet_native_logs() -> Iterator[None]:
                 os.close(saved)
                 captured.seek(0)
                 _pass_on(_LOG_LINE.sub(b"", captured.read()))
+
+
+def import_backend() -> None:
+    """Imports Keras and its backend without the greetings of their native parts."""
+    with quiet_native_logs():
+        import keras  # noqa: F401
 
 
 def _flush() -> None:
