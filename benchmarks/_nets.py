@@ -1,0 +1,74 @@
+"""The nets that are timed, written once for Keras 3 and for tf_keras: the layers have the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["NETS", "build", "images"]
+
+CLASSES = 10
+NETS: dict[str, tuple[str, tuple[int, int, int]]] = {
+    "cnn": ("small CNN, 28x28x1", (28, 28, 1)),
+    "cnn_bn": ("small CNN with batch normalisation, 28x28x1", (28, 28, 1)),
+    "resnet8": ("ResNet-8 with batch normalisation, 32x32x3", (32, 32, 3)),
+}
+"""Title and image shape of each net. They are the library's own `cnn` and `resnet` with their defaults."""
+
+
+def build(keras: Any, net: str, scale: float = 1.0) -> Any:
+    """Builds a net that ends in logits.
+
+    Args:
+        keras: the package to build it with: ``keras`` or ``tf_keras``.
+        net: a key of `NETS`.
+        scale: factor on the number of channels, for quick runs.
+    """
+    shape = NETS[net][1]
+    inputs = keras.Input(shape)
+    outputs = (
+        _resnet(keras.layers, inputs, scale) if net == "resnet8" else _cnn(keras.layers, inputs, net, scale)
+    )
+    return keras.Model(inputs, outputs, name=net)
+
+
+def images(net: str, count: int) -> tuple[Any, Any]:
+    """Makes random images (count, height, width, channels) float32 and labels (count,) int64.
+
+    A step costs the same whatever the pixels show.
+    """
+    generator = np.random.default_rng(0)
+    pixels = generator.random((count, *NETS[net][1]), dtype=np.float32)
+    return pixels, generator.integers(0, CLASSES, count)
+
+
+def _cnn(layers: Any, x: Any, net: str, scale: float) -> Any:
+    normalised = net == "cnn_bn"
+    for channels in (32, 64):
+        x = layers.Conv2D(_scaled(channels, scale), 3, padding="same", use_bias=not normalised)(x)
+        if normalised:
+            x = layers.BatchNormalization()(x)
+        x = layers.MaxPooling2D()(layers.ReLU()(x))
+    x = layers.Dense(_scaled(64, scale), activation="relu")(layers.Flatten()(x))
+    return layers.Dense(CLASSES)(x)
+
+
+def _resnet(layers: Any, x: Any, scale: float) -> Any:
+    def convolved(x: Any, channels: int, stride: int) -> Any:
+        x = layers.Conv2D(channels, 3, strides=stride, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization()(x)
+
+    x = layers.ReLU()(convolved(x, _scaled(16, scale), 1))
+    for channels, stride in ((16, 1), (32, 2), (64, 2)):
+        channels, shortcut = _scaled(channels, scale), x
+        x = layers.ReLU()(convolved(x, channels, stride))
+        x = convolved(x, channels, 1)
+        if stride != 1:
+            shortcut = layers.Conv2D(channels, 1, strides=stride, padding="same")(shortcut)
+        x = layers.ReLU()(layers.Add()([x, shortcut]))
+    return layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+
+
+def _scaled(channels: int, scale: float) -> int:
+    return max(1, round(channels * scale))

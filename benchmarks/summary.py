@@ -1,0 +1,126 @@
+"""Draws the pages of ``docs/results`` again from the JSON files there: ``python benchmarks/summary.py``.
+
+With ``--check`` nothing is written; the exit code is 1 where a page differs from its file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import _results
+from _harness import RESULTS, say
+from trimtab._atomic import write_text
+
+BENCHMARKS = {
+    "startup": "`trimtab --help` under 0.3 s",
+    "quickstart": "`trimtab run quickstart` under 60 s on two cores",
+    "evaluation": "10,000 images on an int8 file, with intervals, under 1 s",
+    "pruning_overhead": "a pruned training step at most 1.05x a plain one",
+    "training_speed": "no net trains slower than in tf_keras",
+}
+"""The scripts, and what each is to show."""
+
+_TEXT = """\
+# Results
+
+Every number here was measured by a script in `benchmarks/`. Its samples, machine, versions and commit
+are in the JSON file; the page beside it is drawn from that file alone, and so is this one
+(`python benchmarks/summary.py`; a test compares).
+
+To repeat one: `make test` once (it makes the environment), then
+
+    .venv/bin/python benchmarks/startup.py
+
+on a machine that does nothing else: one to five minutes each. `--quick` goes through the whole in a
+minute and writes nothing here. Peers (tf_keras, TFMOT) get an environment of their own in `.venv-peers`,
+made by the script, about 2 GB; `--no-peers` leaves them out. `evaluation` needs Fashion-MNIST:
+`TRIMTAB_DATA` says where it lies, else Keras downloads it.
+
+Ratios are medians of ratios taken round by round; intervals are 95 % bootstrap intervals. A target is met
+or missed by the median; where its interval holds the limit, the table says so.
+
+"""
+
+
+def page(folder: Path) -> str:
+    """Draws the page with all targets, measured or not, from the JSON files in `folder`."""
+    records = {name: _read(folder / f"{name}.json") for name in BENCHMARKS}
+    return _TEXT + _targets(records) + "\n" + _machines(records)
+
+
+def pages(folder: Path) -> dict[Path, str]:
+    """Draws every page that belongs in `folder`."""
+    drawn = {folder / "README.md": page(folder)}
+    for name in BENCHMARKS:
+        record = _read(folder / f"{name}.json")
+        if record is not None:
+            drawn[folder / f"{name}.md"] = _results.markdown(record)
+    return drawn
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return record
+
+
+def _targets(records: dict[str, dict[str, Any] | None]) -> str:
+    """Draws the table of targets against what was measured."""
+    lines = ["| benchmark | what | measured | target | met |", "|---|---|---|---|---|"]
+    for name, record in records.items():
+        if record is None:
+            lines.append(f"| {name} | {BENCHMARKS[name]} | not measured yet | | |")
+            continue
+        for row in record["rows"]:
+            if row["target"] is None:
+                continue
+            what = ": ".join(text for text in (row["group"], row["name"]) if text)
+            of_ratio = row["target"]["of"] == "ratio"
+            measured = _results.ratio_text(row) if of_ratio else _results.value_text(row)
+            cells = (f"[{name}]({name}.md)", what, measured, _results.target_text(row), _results.verdict(row))
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _machines(records: dict[str, dict[str, Any] | None]) -> str:
+    """Says on what, when and from which commit each was measured."""
+    lines = ["## Where and when", ""]
+    lines += [
+        f"- {name}: {record['date'][:10]}, commit {_results.commit_text(record)}, "
+        f"{_results.machine_text(record['machine'])}"
+        for name, record in records.items()
+        if record is not None
+    ]
+    return "\n".join([*lines, *(["Nothing was measured yet."] if len(lines) == 2 else [])]) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the pages, or with ``--check`` compares them; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="benchmarks/summary.py", description=page.__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 where a page is stale"
+    )
+    parser.add_argument("--folder", type=Path, default=RESULTS)
+    options = parser.parse_args(argv)
+    stale = [
+        path
+        for path, text in pages(options.folder).items()
+        if not path.is_file() or path.read_text("utf-8") != text
+    ]
+    for path in stale:
+        if options.check:
+            say(f"{path.name} does not show what its JSON file holds; run python benchmarks/summary.py.")
+        else:
+            write_text(path, pages(options.folder)[path])
+            say(f"Wrote {path.name}.")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

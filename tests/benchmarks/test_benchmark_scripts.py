@@ -1,0 +1,77 @@
+"""Every benchmark goes through the whole of itself; nothing is said about how fast it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+Quick = Callable[..., dict[str, Any]]
+
+
+def _check(record: dict[str, Any], name: str, rounds: int) -> dict[tuple[str, str], dict[str, Any]]:
+    """Checks what every record holds; gives its rows by group and name."""
+    assert record["benchmark"] == name
+    assert record["quick"] is True
+    assert record["command"].startswith(f"python benchmarks/{name}.py --quick")
+    assert tempfile.gettempdir() not in json.dumps(record)
+    assert record["machine"]["cores"] >= 1
+    assert record["versions"]["trimtab"]
+    assert record["date"]
+    assert record["commit"] is None or len(record["commit"]) == 40
+    assert record["method"]
+    rows = {(row["group"], row["name"]): row for row in record["rows"]}
+    assert len(rows) == len(record["rows"]), "two rows of the same name"
+    for row in rows.values():
+        numbers = [row["value"], row["low"], row["high"], *row["samples"]]
+        assert all(isinstance(number, float | int) and math.isfinite(number) for number in numbers)
+        assert row["low"] <= row["value"] <= row["high"]
+        assert min(row["samples"]) > 0
+        if row["ratio"] is not None:
+            other = rows[row["group"], row["ratio"]["to"]]
+            assert len(row["samples"]) == len(other["samples"]) == rounds
+    return rows
+
+
+def test_startup(quick: Quick) -> None:
+    rows = _check(quick("startup"), "startup", rounds=2)
+    limited = {name for (_, name), row in rows.items() if row["target"]}
+    assert limited == {"trimtab --help", "trimtab run --help"}
+    assert ("", "trimtab run --no-such-option") in rows
+    assert ("", "trimtab run no-such-recipe") in rows
+    assert ("", "trimtab report FOLDER") in rows
+
+
+def test_quickstart(quick: Quick) -> None:
+    rows = _check(quick("quickstart"), "quickstart", rounds=1)
+    assert rows["", "trimtab run quickstart"]["target"]["limit"] == 60
+    stages = [name for group, name in rows if group == "of which"]
+    assert stages[0] == "train baseline"
+    assert stages[-2:] == ["benchmark", "start, data and report"]
+    total = math.fsum(rows["of which", name]["value"] for name in stages)
+    assert math.isclose(total, rows["", "trimtab run quickstart"]["value"])
+
+
+def test_evaluation(quick: Quick) -> None:
+    rows = _check(quick("evaluation"), "evaluation", rounds=2)
+    assert len(rows) == 6
+    assert all(group.startswith("digits, ") for group, _ in rows)
+
+
+def test_pruning_overhead(quick: Quick) -> None:
+    record = quick("pruning_overhead", "--backends", "tensorflow,jax,no_such_backend")
+    rows = _check(record, "pruning_overhead", rounds=2)
+    pruned = [row for row in rows.values() if row["name"].startswith("Trimtab")]
+    assert len(pruned) >= 2
+    assert all(row["ratio"]["to"] == "plain Keras" for row in pruned)
+    assert all(row["target"] == {"limit": 1.05, "sense": "at most", "of": "ratio"} for row in pruned)
+    assert any("no_such_backend" in note for note in record["notes"])
+    assert any("tf-keras" in note for note in record["notes"])
+
+
+def test_training_speed(quick: Quick) -> None:
+    rows = _check(quick("training_speed"), "training_speed", rounds=2)
+    assert {name for _, name in rows} == {"plain Keras 3", "trimtab.train"}
+    assert any("ResNet-8" in group for group, _ in rows)
