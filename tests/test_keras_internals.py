@@ -106,3 +106,31 @@ def test_moving_averages_are_those_of_the_optimizer_or_none() -> None:
     averaging.build(variables)
     averages = _keras_internals.moving_averages(averaging, variables)
     assert [average.shape for average in averages] == [(2,), (1,)]
+
+
+def test_sublayers_are_those_directly_inside() -> None:
+    class Block(keras.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.inside = keras.layers.Dense(2, name="inside")
+
+    model = nested()
+    assert [layer.name for layer in _keras_internals.sublayers(model.get_layer("base"))][-2:] == [
+        "shared",
+        "relu",
+    ]
+    assert "shared" not in [layer.name for layer in _keras_internals.sublayers(model)]
+    assert [layer.name for layer in _keras_internals.sublayers(Block())] == ["inside"]
+    assert _keras_internals.sublayers(keras.layers.ReLU()) == []
+
+
+def test_moving_averages_are_those_of_an_optimizer_that_keeps_them() -> None:
+    variables = [keras.Variable(np.ones(3, "float32"), name="kernel")]
+    for use_ema in (True, False):
+        optimizer = keras.optimizers.SGD(0.1, use_ema=use_ema)
+        optimizer.build(variables)
+        (average,) = _keras_internals.moving_averages(optimizer, variables)
+        assert (average is not None) == use_ema
+        if use_ema:
+            assert average.shape == (3,)
+            assert average is not variables[0]
