@@ -20,7 +20,7 @@ from trimtab._atomic import write_json, write_text
 from trimtab._records import to_plain
 from trimtab.benchmarking import machine, versions
 
-__all__ = ["RESULTS", "ROOT", "Session", "interleaved", "repeat", "say"]
+__all__ = ["RESULTS", "ROOT", "Session", "commit", "interleaved", "repeat", "say"]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -96,7 +96,7 @@ class Session:
                 "method": list(method),
                 "notes": self.notes,
                 "command": self._command(),
-                **_commit(),
+                **commit(),
                 "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "seconds": time.monotonic() - self._began,
                 "machine": machine(),
@@ -189,7 +189,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _commit() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
     """Says which commit is measured, and whether files differ from it (results do not count)."""
     git = shutil.which("git")
 

@@ -13,6 +13,7 @@ __all__ = [
     "Row",
     "Target",
     "markdown",
+    "markdown_table",
     "measured_row",
     "table",
     "target_text",
@@ -185,7 +186,7 @@ def markdown(record: Mapping[str, Any]) -> str:
     lines = [f"# {record['title']}", "", record["question"], ""]
     for group, members in _groups(record["rows"]).items():
         lines += [f"## {group}", ""] if group else []
-        lines += _markdown_table(_HEADINGS, [_cells(row) for row in members])
+        lines += markdown_table(_HEADINGS, [_cells(row) for row in members])
         lines += [f"- {row['name']}: {row['note']}" for row in members if row["note"]]
         lines += [""] if lines[-1] else []
     lines += ["## How it was measured", ""]
@@ -233,7 +234,7 @@ def _versions_text(versions: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
 
 
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Draws a table, without the columns that say nothing."""
     filled = [index for index in range(len(headings)) if any(row[index] for row in rows)]
     lines = ["| " + " | ".join(headings[index] for index in filled) + " |", "|---" * len(filled) + "|"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import _results
+import recipes
 from _harness import RESULTS, say
 from trimtab._atomic import write_text
 
@@ -50,7 +51,7 @@ or missed by the median; where its interval holds the limit, the table says so.
 def page(folder: Path) -> str:
     """Draws the page with all targets, measured or not, from the JSON files in `folder`."""
     records = {name: _read(folder / f"{name}.json") for name in BENCHMARKS}
-    return _TEXT + _targets(records) + "\n" + _machines(records)
+    return _TEXT + _targets(records) + "\n" + _recipes(folder) + _machines(records)
 
 
 def pages(folder: Path) -> dict[Path, str]:
@@ -60,6 +61,8 @@ def pages(folder: Path) -> dict[Path, str]:
         record = _read(folder / f"{name}.json")
         if record is not None:
             drawn[folder / f"{name}.md"] = _results.markdown(record)
+    for source in sorted(folder.glob("recipe-*.json")):
+        drawn[source.with_suffix(".md")] = recipes.markdown(json.loads(source.read_text("utf-8")))
     return drawn
 
 
@@ -86,6 +89,18 @@ def _targets(records: dict[str, dict[str, Any] | None]) -> str:
             cells = (f"[{name}]({name}.md)", what, measured, _results.target_text(row), _results.verdict(row))
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _recipes(folder: Path) -> str:
+    """Lists the recipes that were run on real data."""
+    sources = sorted(folder.glob("recipe-*.json"))
+    if not sources:
+        return ""
+    lines = ["## Recipes on real data", ""]
+    for source in sources:
+        record = json.loads(source.read_text("utf-8"))
+        lines.append(f"- [{record['title']}]({source.stem}.md): `{record['command']}`, {record['date'][:10]}")
+    return "\n".join([*lines, "", ""])
 
 
 def _machines(records: dict[str, dict[str, Any] | None]) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 Quick = Callable[..., dict[str, Any]]
 
 
@@ -75,3 +79,19 @@ def test_training_speed(quick: Quick) -> None:
     rows = _check(quick("training_speed"), "training_speed", rounds=2)
     assert {name for _, name in rows} == {"plain Keras 3", "trimtab.train"}
     assert any("ResNet-8" in group for group, _ in rows)
+
+
+def test_recipes(tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "benchmarks" / "recipes.py"), "quickstart", "--quick"]
+    done = subprocess.run(
+        [*words, "--out", str(tmp_path / "results")], capture_output=True, text=True, check=True
+    )
+    assert "pruned-int8" in done.stdout
+    record = json.loads((tmp_path / "results" / "recipe-quickstart.json").read_text())
+    assert record["baseline"] == "baseline-float32"
+    assert {row["name"] for row in record["rows"]} >= {"baseline", "pruned-int8"}
+    page = (tmp_path / "results" / "recipe-quickstart.md").read_text()
+    assert "| pruned-int8 |" in page
+    assert "`trimtab run quickstart`" in page
+    assert str(tmp_path) not in json.dumps(record)
+    assert (tmp_path / "pictures" / "quickstart" / "confusion_matrix.png").is_file()

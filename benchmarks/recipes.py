@@ -1,0 +1,151 @@
+"""Runs built-in recipes on their real data, and keeps the tables and pictures that the documents show.
+
+    python benchmarks/recipes.py fashion-mnist mnist-pruning-compare confusion-matrix
+
+A run is kept in ``runs/`` and goes on where it stopped. Its table goes to ``recipe-NAME.json`` and ``.md``
+in ``docs/results``, its pictures to ``docs/pictures/NAME/``. With ``--quick`` each recipe runs
+on the digits with one epoch a step, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import _results
+from _harness import RESULTS, ROOT, Session, commit, say
+from trimtab._atomic import atomic_path, write_json, write_text
+from trimtab.pipeline import builtin_recipes, read_recipe, run
+from trimtab.progress import for_terminal
+from trimtab.reporting import collect, result_rows
+
+__all__ = ["markdown"]
+
+
+def main() -> None:
+    """Runs the recipes that the command line names."""
+    session = Session(
+        "recipes",
+        "The built-in recipes on their real data",
+        "What does each built-in recipe reach on the data that it is meant for?",
+        more=_arguments,
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in session.options.recipes:
+            if session.quick:
+                result = run(name, Path(scratch) / name, data="digits", overrides=_quicker(name))
+            else:
+                result = run(name, ROOT / "runs" / name, resume=True, progress=for_terminal())
+            record = _record(name, result.folder)
+            print(_text(record))
+            folder = session.options.out or (None if session.quick else RESULTS)
+            if folder is None:
+                say("A quick run: nothing was written.")
+            else:
+                _keep(record, result.folder, folder)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipes", nargs="*", default=["fashion-mnist"], choices=[*builtin_recipes()])
+
+
+def _quicker(name: str) -> list[str]:
+    """Overrides that carry a recipe through its mechanics in seconds."""
+    trained = [step for step in read_recipe(name).to_data()["steps"] if "epochs" in step]
+    return [
+        "data.limit=300",
+        "benchmark.latency=false",
+        "benchmark.memory=false",
+        *(f"steps.{step['name']}.epochs={1 if step['do'] == 'train' else 2}" for step in trained),
+    ]
+
+
+def _record(name: str, folder: Path) -> dict[str, Any]:
+    """Reads from a run's folder what the page shows, so that the page can be drawn without the run."""
+    written = json.loads((folder / "run.json").read_text("utf-8"))
+    measured = json.loads((folder / "benchmark" / "result.json").read_text("utf-8"))
+    headers, rows = result_rows(collect(folder))
+    steps = [
+        json.loads((folder / "steps" / step["name"] / "result.json").read_text())
+        for step in written["recipe"]["steps"]
+    ]
+    return {
+        "format": 1,
+        "benchmark": f"recipe-{name}",
+        "title": written["recipe"]["title"],
+        "question": written["recipe"]["description"],
+        "command": f"trimtab run {name}",
+        **commit(),
+        "date": written["finished"],
+        "seconds": written["seconds"],
+        "seed": written["seed"],
+        "machine": written["machine"],
+        "versions": written["versions"],
+        # Where the images lay is this machine's affair; what they are is everybody's.
+        "data": {key: written["data"][key] for key in ("name", "digest", "counts")},
+        "baseline": measured["baseline"],
+        "table": {"headers": headers, "rows": rows},
+        "rows": measured["rows"],
+        "steps": [{key: step[key] for key in ("name", "do", "from", "seconds", "model")} for step in steps],
+    }
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """Draws the page of a recipe from what its JSON file holds, and nothing else."""
+    name = record["benchmark"].removeprefix("recipe-")
+    counts = {part: sum(classes) for part, classes in record["data"]["counts"].items()}
+    lines = [f"# {record['title']}", "", record["question"].strip(), ""]
+    lines += _results.markdown_table(record["table"]["headers"], record["table"]["rows"])
+    lines += [
+        f"Speed-up and size reduction are against `{record['baseline']}`. Intervals are 95 %.",
+        "",
+        "## How it was measured",
+        "",
+        f"- Command: `{record['command']}`, {record['seconds'] / 60:.0f} minutes of work, "
+        f"on {record['date'][:10]}, seed {record['seed']}.",
+        f"- Data: {record['data']['name']}, "
+        + ", ".join(f"{count:,} {part}" for part, count in counts.items())
+        + " images.",
+        f"- Commit: {_results.commit_text(record)}.",
+        f"- Machine: {_results.machine_text(record['machine'])}.",
+        "- Versions: "
+        + ", ".join(f"{key} {value}" for key, value in record["versions"].items() if value)
+        + ".",
+        f"- Every number is in [recipe-{name}.json](recipe-{name}.json), and the pictures are in "
+        f"[../pictures/{name}](../pictures/{name}).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    """Draws the table for the terminal."""
+    rows = [record["table"]["headers"], *record["table"]["rows"]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _keep(record: Mapping[str, Any], run_folder: Path, folder: Path) -> None:
+    """Writes the record and its page, and copies the run's pictures.
+
+    The confusion matrix loses its date, so that documents can point to it.
+    """
+    name = record["benchmark"].removeprefix("recipe-")
+    source = folder / f"recipe-{name}.json"
+    write_json(source, record)
+    write_text(source.with_suffix(".md"), markdown(json.loads(source.read_text("utf-8"))))
+    for picture in sorted((run_folder / "plots").glob("*.png")):
+        plain = "confusion_matrix.png" if "_confusion_matrix_blues_" in picture.name else picture.name
+        with atomic_path(folder.parent / "pictures" / name / plain) as partial:
+            shutil.copyfile(picture, partial)
+    say(f"Wrote {source}, its page and its pictures.")
+
+
+if __name__ == "__main__":
+    main()
