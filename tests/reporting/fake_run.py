@@ -318,6 +318,7 @@ def _row(name: str, measured: tuple[Any, ...], baseline: float) -> dict[str, Any
         "macs": _measurement("macs", macs, ""),
         "latency_ms": _measurement("latency_ms", latency, "ms", 0.985 * latency, 1.02 * latency),
         "latency_p90_ms": _measurement("latency_p90_ms", 1.2 * latency, "ms"),
+        "peak_memory_bytes": _measurement("peak_memory_bytes", 2 * raw, "bytes"),
         "size_reduction": _measurement("size_reduction", base[4] / raw, "ratio"),
         "speed_up": _measurement("speed_up", base[9] / latency, "ratio"),
     }

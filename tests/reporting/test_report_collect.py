@@ -1,7 +1,5 @@
 """Reading runs back: whole, unfinished, damaged and foreign ones."""
 
-
-
 from __future__ import annotations
 
 import json
@@ -17,6 +15,7 @@ import pytest
 from trimtab.errors import RunError
 from trimtab.reporting import collect, result_rows
 from trimtab.reporting._charts import charts
+from trimtab.reporting._curves import curves
 from trimtab.reporting._page import page
 
 
@@ -33,7 +32,38 @@ def test_whole_run(shared_run: Path) -> None:
     assert data.mistakes is not None
     assert len(data.mistakes) == 32
     assert data.headline.startswith("pruned-int8 (int8 file): 91.")
-    assert "4.2× smaller and 2.7× faster than the baseline's float file" in data.headline
+    assert "4.2× smaller and 2.7× faster than the baseline's float file, and 2." in data.headline
+    assert data.headline.endswith("points more accurate (p < 0.001).")
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "told"),
+    [
+        (-0.047, 1e-5, "float file, but 4.7 points less accurate (p < 0.001)."),
+        (0.012, 0.02, "float file, and 1.2 points more accurate (p = 0.020)."),
+        (-0.002, 0.4, "float file, at the same accuracy (−0.2 points, p = 0.40)."),
+        (0.0, 1.0, "float file, at the same accuracy."),
+    ],
+)
+def test_headline_tells_what_accuracy_it_costs(
+    run_folder: Path, difference: float, p: float, told: str
+) -> None:
+    def change(result: dict) -> None:  # type: ignore[type-arg]
+        measured = result["rows"][-1]["measurements"]
+        measured["accuracy_difference"]["value"], measured["accuracy_p"]["value"] = difference, p
+
+    _rewrite(change)(run_folder / "benchmark/result.json")
+    assert collect(run_folder).headline.endswith(told)
+
+
+def test_training_on_begins_where_the_model_was_kept(shared_run: Path) -> None:
+    data = collect(shared_run)
+    drawn = {line.name: line for line in curves(data, "accuracy").lines}  # type: ignore[union-attr]
+    assert drawn["deeper"].epochs == tuple(range(1, 11))
+    assert drawn["deeper"].best_epoch == 9
+    assert drawn["pruned"].epochs == (9, 10, 11, 12, 13, 14)  # from the kept epoch of deeper, and five more
+    assert drawn["pruned"].validation[0] == drawn["deeper"].validation[8]
+    assert drawn["pruned"].kept == (13, drawn["pruned"].validation[4])
 
 
 def test_confusion_agrees_with_accuracy(shared_run: Path) -> None:

@@ -1,9 +1,8 @@
 """What a report writes: the page, its pictures, and nothing else."""
 
-
-
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +13,13 @@ from PIL import Image
 
 from trimtab.errors import OutputError
 from trimtab.reporting import collect, report, result_rows
+from trimtab.reporting._canvas import write_png
 from trimtab.reporting._charts import charts, file_word
 from trimtab.reporting._lettering import clipped, for_matplotlib, for_plotly
+from trimtab.reporting._mistakes_sheet import mistakes_sheet
 from trimtab.reporting._page import page
-from trimtab.reporting._png import draw, mistakes_sheet, write_png
+from trimtab.reporting._png import draw
+from trimtab.reporting._points import summary
 
 PICTURES = {
     "accuracy",
@@ -30,6 +32,7 @@ PICTURES = {
     "quantized_size",
     "size",
     "sparsity",
+    "summary",
     "worst_mistakes",
 }
 
@@ -41,6 +44,20 @@ def test_pictures(reported: Path) -> None:
             assert image.format == "PNG"
             assert min(image.size) > 250
             assert np.asarray(image.convert("L")).std() > 5, f"{path.name} is empty"
+
+
+def test_summary_is_sharp_at_900_pixels(reported: Path) -> None:
+    with Image.open(reported / "plots" / "summary.png") as image:
+        assert image.width == 1800
+
+
+def test_no_summary_of_one_file(run_folder: Path) -> None:
+    result = json.loads((run_folder / "benchmark/result.json").read_text())
+    result["rows"] = result["rows"][:5]
+    (run_folder / "benchmark/result.json").write_text(json.dumps(result))
+    data = collect(run_folder)
+    assert [row.kind for row in data.rows].count("litert") == 1
+    assert summary(data, charts(data)) is None
 
 
 def test_no_half_written_files(reported: Path) -> None:
@@ -145,6 +162,33 @@ def test_result_rows_are_plain_text(shared_run: Path) -> None:
     assert last["Deployed size"] == "97.4 kB"
     assert last["Latency (ms/image)"] == "0.0432 (0.0426–0.0441)"
     assert last["Size reduction"] == "12.8×"
+
+
+def test_ratios_across_runtimes_are_left_out(run_folder: Path) -> None:
+    path = run_folder / "benchmark/result.json"
+    result = json.loads(path.read_text())
+    result["baseline"] = "baseline-float"
+    path.write_text(json.dumps(result))
+    headers, rows = result_rows(collect(run_folder))
+    by_name = {row[0]: dict(zip(headers, row, strict=True)) for row in rows}
+    assert by_name["wider"]["Size reduction"] == by_name["wider"]["Speed-up"] == "–"
+    assert by_name["pruned-int8"]["Speed-up"] != "–"
+
+
+def test_terminal_finds_its_columns(shared_run: Path) -> None:
+    from trimtab._console import _SHORT
+
+    headers, _ = result_rows(collect(shared_run))
+    for short in _SHORT:
+        assert [header for header in headers if header.startswith(short)], short
+
+
+def test_more_measurements_with_their_methods(reported: Path) -> None:
+    text = (reported / "report.html").read_text()
+    more = text[text.index("<summary>More measurements") : text.index("<summary>What the columns mean")]
+    for part in ("Loss", "McNemar&#39;s p", "Latency p90", "Peak memory", "Parameters", "0.280", "97,400"):
+        assert part in more, part
+    assert 'title="invented"' in more
 
 
 def test_lettering() -> None:

@@ -1,7 +1,5 @@
 """Numbers as people read them, and the arithmetic behind the confusion table."""
 
-
-
 from __future__ import annotations
 
 import numpy as np
@@ -10,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.reporting import _formats as formats
-from trimtab.reporting._charts import Point
+from trimtab.reporting._chart import Curves, Line, Point, Scatter
 from trimtab.reporting._confusion import confusion_of, count_matrix
+from trimtab.reporting._curves import y_range
 from trimtab.reporting._data import Number
 from trimtab.reporting._placement import PLACES, log_ticks, places
+from trimtab.reporting._plotly import figure
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,10 @@ from trimtab.reporting._placement import PLACES, log_ticks, places
         (formats.count(1_234_567), "1.23 M"),
         (formats.milliseconds(0.04321), "0.0432"),
         (formats.milliseconds(123.4), "123"),
+        (formats.milliseconds(0.002173), "0.00217"),
+        (formats.milliseconds(0.09996), "0.100"),
+        (formats.milliseconds(9.996), "10.0"),
+        (formats.milliseconds(0.0), "0"),
         (formats.times(4.94), "4.9×"),
         (formats.times(1.0), "1.00×"),
         (formats.times(120.2), "120×"),
@@ -101,6 +105,59 @@ def test_names_of_near_points_take_different_places() -> None:
     assert set(chosen) <= set(PLACES)
 
 
+def test_a_crowded_narrow_chart_names_the_files_alone() -> None:
+    points = tuple(
+        Point(f"p{number}", "litert" if number % 2 else "keras", 10.0 + number, 90.0, None, None, ())
+        for number in range(8)
+    )
+    chart = Scatter("accuracy_against_size", "t", "a", points, "x", "y", log_x=False)
+    traces = {trace["name"]: trace for trace in figure(chart)["data"]}
+    assert traces["LiteRT file"]["meta"]["narrow_text"] == ["p1", "p3", "p5", "p7"]
+    assert traces["Keras model"]["meta"]["narrow_text"] == [""] * 4
+    assert traces["Keras model"]["text"] == ["p0", "p2", "p4", "p6"]
+
+
 def test_log_ticks_are_round() -> None:
+    assert log_ticks(2.4, 3.4) == [300, 500, 700, 1000, 1500, 2000]
     assert log_ticks(1.9, 3.4) == [100, 200, 500, 1000, 2000]
     assert log_ticks(-2.0, 1.0) == [0.01, 0.1, 1, 10]
+
+
+def _line(*values: float, first: int = 1) -> Line:
+    return Line("it", tuple(range(first, first + len(values))), (None,) * len(values), values, "#000000", 1)
+
+
+def _curves(*lines: Line) -> Curves:
+    return Curves("accuracy_curves", "t", "a", lines, "y", " %", y_range(lines, "accuracy"), False)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ticks"),
+    [
+        (1, (1,)),
+        (2, (1, 2)),
+        (10, tuple(range(1, 11))),
+        (20, (1, *range(2, 21, 2))),
+        (30, (1, *range(5, 31, 5))),
+        (100, (1, *range(10, 101, 10))),
+    ],
+)
+def test_epoch_ticks_are_whole_and_begin_at_the_first(epochs: int, ticks: tuple[int, ...]) -> None:
+    drawn = _curves(_line(*(80.0 + epoch / 10 for epoch in range(epochs))))
+    assert drawn.ticks == ticks
+    assert drawn.x_range[0] < 1 <= epochs < drawn.x_range[1]
+
+
+def test_a_poor_beginning_does_not_squash_the_end() -> None:
+    low, high = y_range((_line(10.0, 60.0, 88.0, 89.0, 90.0, 90.5, 91.0, 91.5),), "accuracy")
+    assert 85 < low < 90
+    assert 91.5 < high <= 93
+    low, high = y_range((_line(2.3, 0.9, 0.4, 0.32, 0.31, 0.30, 0.30, 0.29),), "loss")
+    assert 0.32 < high < 0.4
+    assert low < 0.29
+
+
+def test_a_gentle_curve_is_shown_whole() -> None:
+    low, high = y_range((_line(80.0, 84.0, 86.0, 90.0),), "accuracy")
+    assert low < 80
+    assert high > 90

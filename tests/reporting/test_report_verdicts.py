@@ -1,9 +1,8 @@
 """The line that says what a technique bought: words that follow the numbers."""
 
-
-
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.reporting import collect
+from trimtab.reporting._comparing import compared_with
 from trimtab.reporting._data import Number, ResultRow, Step
-from trimtab.reporting._verdicts import compared_with, verdict
+from trimtab.reporting._verdicts import verdict
 
 AVX = {"architecture": "x86_64", "flags": ["avx2"]}
 
@@ -118,7 +118,70 @@ def test_pruned_keras_model() -> None:
 def test_baseline_and_lonely_rows() -> None:
     assert "the baseline" in verdict(FLOAT, None, FLOAT, None)
     assert "not measured beside it" in verdict(FLOAT, None, None, None)
-    assert "nothing to compare" in verdict(row("k", "keras"), None, None, None)
+
+
+def test_keras_model_is_told_as_it_is() -> None:
+    made = row("baseline", "keras", accuracy=0.9, bytes=92_700.0, parameters=13_706.0, latency_ms=0.3)
+    small = row("small", scheme="int8", bytes=20_500.0)
+    told = verdict(made, None, FLOAT, Step("baseline", "train"), AVX, (FLOAT, small))
+    assert told == (
+        "the model as trained: 13.7 k parameters in a 92.7 kB Keras file; "
+        "deployed from it are float (400 kB) and small (20.5 kB)"
+    )
+    assert verdict(row("k", "keras"), None, None, Step("k", "load")) == "the model as loaded"
+    assert verdict(made, None, made, Step("baseline", "train")).startswith("the baseline: everything else")
+
+
+FIRST = row("first", "keras", accuracy=0.89, parameters=100e3, macs=1e6, training_seconds=50.0)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "p", "told"),
+    [
+        (
+            0.909,
+            1e-9,
+            "+1.9 points of accuracy (p < 0.001) for 2.1× the parameters, 3.0× the MACs and 2.4× "
+            "the training time, against first",
+        ),
+        (
+            0.880,
+            0.01,
+            "−1.0 points of accuracy (p = 0.010) with 2.1× the parameters, 3.0× the MACs and 2.4× "
+            "the training time, against first",
+        ),
+        (
+            0.891,
+            0.4,
+            "no measurable change in accuracy (+0.1 points, p = 0.40) for 2.1× the parameters, 3.0× the "
+            "MACs and 2.4× the training time, against first",
+        ),
+    ],
+)
+def test_configurations_are_compared_by_gain_and_price(accuracy: float, p: float, told: str) -> None:
+    other = row(
+        "other", "keras", accuracy=accuracy, parameters=210e3, macs=3e6, training_seconds=120.0, parent_p=p
+    )
+    assert verdict(other, FIRST, FLOAT, Step("other", "train")) == told
+
+
+def test_an_equal_price_is_said_in_words() -> None:
+    other = row(
+        "o", "keras", accuracy=0.91, parameters=100e3, macs=1e6, training_seconds=51.0, parent_p=0.001
+    )
+    told = verdict(other, FIRST, None, Step("o", "train"))
+    assert "for as many parameters, as many MACs and the same training time" in told
+
+
+@pytest.mark.parametrize("name", ["baseline", "wider", "deeper"])
+def test_no_keras_model_is_compared_with_a_file(run_folder: Path, name: str) -> None:
+    path = run_folder / "benchmark/result.json"
+    result = json.loads(path.read_text())
+    result["baseline"] = "baseline-float"
+    path.write_text(json.dumps(result))
+    told = collect(run_folder).row(name).verdict  # type: ignore[union-attr]
+    assert "slower" not in told
+    assert "larger" not in told
 
 
 def test_comparisons_stay_on_one_runtime(shared_run: Path) -> None:
@@ -127,11 +190,11 @@ def test_comparisons_stay_on_one_runtime(shared_run: Path) -> None:
     names = {name: None if other is None else other.name for name, other in against.items()}
     assert names == {
         "baseline": None,
-        "wider": None,
-        "deeper": None,
+        "wider": "baseline",
+        "deeper": "baseline",
         "pruned": "deeper",
         "baseline-float": "baseline",
-        "best-float": "deeper",
+        "best-float": "baseline-float",
         "pruned-int8": "best-float",
     }
 

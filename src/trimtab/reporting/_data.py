@@ -92,6 +92,7 @@ class Step:
     Attributes:
         source: name of the step whose model it started from; None where it started afresh.
         did: one line that says what was done.
+        note: what the recipe's writer says of it.
         remarks: what the step recorded beside numbers: ``(name, value)`` in words.
         skipped: what was left alone, and why.
     """
@@ -101,6 +102,7 @@ class Step:
     source: str | None = None
     finished: bool = False
     did: str = ""
+    note: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     history: tuple[EpochPoint, ...] = ()
@@ -184,7 +186,6 @@ class Mistakes:
     labels: np.ndarray
     classes: np.ndarray
     confidence: np.ndarray
-    index: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -209,16 +210,10 @@ class ReportData:
     description: str
     project: str
     complete: bool
-    headline: str
     steps: tuple[Step, ...]
-    rows: tuple[ResultRow, ...]
-    baseline: str | None
-    featured: str | None
     class_names: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     data: Mapping[str, Any]
-    confusion: Confusion | None
-    mistakes: Mistakes | None
     samples: str
     created: str
     finished: str | None
@@ -228,10 +223,16 @@ class ReportData:
     version: str
     machine: Mapping[str, Any]
     versions: Mapping[str, Any]
-    settings: Mapping[str, Any]
     recipe_file: str
-    missing: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
+    headline: str = ""
+    rows: tuple[ResultRow, ...] = ()
+    baseline: str | None = None
+    featured: str | None = None
+    confusion: Confusion | None = None
+    mistakes: Mistakes | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     def row(self, name: str | None) -> ResultRow | None:
         """Returns the row of that name, or None."""

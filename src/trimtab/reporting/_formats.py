@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trimtab.reporting._data import Number
 
 __all__ = [
@@ -21,15 +23,11 @@ NOTHING = "–"
 
 
 def _digits(value: float) -> str:
-    """Three figures that count, without an exponent: 0.0123, 1.23, 12.3, 123, 1234."""
-    magnitude = abs(value)
-    if magnitude >= 99.95:
-        return f"{value:.0f}"
-    if magnitude >= 9.995:
-        return f"{value:.1f}"
-    if magnitude >= 0.9995:
-        return f"{value:.2f}"
-    return f"{value:.3f}" if magnitude >= 0.0995 else f"{value:.4f}"
+    """Three figures that count, without an exponent: 0.00123, 0.0123, 1.23, 12.3, 123, 1234."""
+    magnitude = abs(float(f"{value:.3g}"))  # rounded first: 0.9996 has the figures of 1.00
+    if magnitude == 0:
+        return "0"
+    return f"{value:.{min(max(2 - math.floor(math.log10(magnitude)), 0), 9)}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trimtab.reporting._data import ReportData, ResultRow
-from trimtab.reporting._formats import interval, percent, size, times
+from trimtab.reporting._formats import interval, p_value, percent, points, size, times
 
 __all__ = ["file_ratios", "headline"]
 
@@ -23,7 +23,9 @@ def headline(data: ReportData) -> str:
     if weight is not None:
         told += f" in {size(weight)}"
     against = _reference(data, row)
-    return told + (f", {_comparison(row, against)}" if against is not None else "") + "."
+    if against is not None:
+        told += f", {_comparison(row, against)}{_accuracy(row)}"
+    return f"{told}."
 
 
 def file_ratios(row: ResultRow, against: ResultRow) -> tuple[float | None, float | None]:
@@ -77,6 +79,21 @@ def _comparison(row: ResultRow, against: ResultRow) -> str:
         "float file" if against.scheme == "float32" else "file" if against.kind == "litert" else "Keras model"
     )
     return f"{told} than the baseline's {kind}" if told else f"compared with the baseline's {kind}"
+
+
+def _accuracy(row: ResultRow) -> str:
+    """Says what accuracy it costs or gains against the baseline, so that size and speed do not flatter.
+
+    A difference that McNemar's test puts down to chance is none.
+    """
+    difference, p = row.value("accuracy_difference"), row.value("accuracy_p")
+    if difference is None or p is None:
+        return ""
+    if p >= 0.05:
+        shown = f" ({points(difference)} points, {p_value(p)})" if difference else ""
+        return f", at the same accuracy{shown}"
+    tested = f"{points(abs(difference)).lstrip('+')} points"
+    return f", {f'and {tested} more' if difference > 0 else f'but {tested} less'} accurate ({p_value(p)})"
 
 
 def _more(ratio: float | None, better: str, worse: str, same: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,7 +12,9 @@ from typing import Any
 
 from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
-from trimtab.reporting._charts import Bars, Chart, Matrix, curve_steps
+from trimtab.reporting._chart import Bars, Chart, Curves, Matrix, Scatter
+from trimtab.reporting._columns import MORE
+from trimtab.reporting._curves import curve_steps
 from trimtab.reporting._data import ReportData, Step
 from trimtab.reporting._plotly import figure
 from trimtab.reporting._table import cells, shown_columns
@@ -53,8 +56,10 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         count=formats.count,
         seconds=formats.seconds,
         share=formats.share,
+        unbroken=_unbroken,
     )
     payload = _json({chart.key: figure(chart) for chart in drawn})
+    columns, more = shown_columns(data), shown_columns(data, MORE)
     style, script = _part("report.css"), _part("report.js")
     return environment.from_string(_part("report.html.j2")).render(
         data=data,
@@ -65,10 +70,14 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         # on everything that the page says.
         nonce=hashlib.sha256((payload + script + data.headline + repr(data)).encode()).hexdigest()[:32],
         charts={_place(chart): _on_page(chart) for chart in drawn},
-        columns=shown_columns(data),
-        table=[(row, cells(data, row)) for row in data.rows],
+        columns=columns,
+        table=[(row, cells(data, row, columns)) for row in data.rows],
+        more_columns=more,
+        more_table=[(row, cells(data, row, more)) for row in data.rows],
         parity=_parity_table(data),
         curve_names=[step.name for step in curve_steps(data)],
+        curves_cut=any(isinstance(chart, Curves) and chart.cut for chart in drawn),
+        untimed=_untimed(data, drawn),
         facts=_facts(data),
         machine=_mapping(data.machine),
         versions=_mapping(data.versions),
@@ -77,6 +86,22 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         version=data.version or __version__,
         describe_config=_config,
     )
+
+
+def _untimed(data: ReportData, drawn: tuple[Chart, ...]) -> bool:
+    """Says whether Keras models were timed that the chart of latencies leaves out."""
+    shown = sum(
+        len(chart.points)
+        for chart in drawn
+        if isinstance(chart, Scatter) and chart.key == "accuracy_against_latency"
+    )
+    return 0 < shown < sum(row.value("latency_ms") is not None for row in data.rows)
+
+
+def _unbroken(text: str) -> str:
+    """Keeps numbers with their units, and intervals, on one line."""
+    spaced = r"(?<=[\d<=]) (?=[\d%BGMk])|(?<=\d) (?=ms\b|points\b)|(?<=\bp) (?=[<=])"
+    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", re.sub(spaced, "\u00a0", text))
 
 
 def _part(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trimtab.reporting._charts import Point
+from trimtab.reporting._chart import Point
 
 __all__ = ["PLACES", "limits", "log_ticks", "places"]
 
@@ -20,6 +20,10 @@ PLACES: dict[str, tuple[float, float]] = {
     "bottom right": (0.0, -1.0),
     "bottom left": (-1.0, -1.0),
 }
+
+
+_TALL = 16.0  # pixels of a line of text
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -46,17 +50,24 @@ def limits(points: tuple[Point, ...], log_x: bool) -> tuple[tuple[float, float],
 
 
 def log_ticks(left: float, right: float) -> list[float]:
-    """Returns round numbers between two powers of ten: 1, 2, 5 of each decade, fewer where it is wide."""
-    steps = (1, 2, 5) if right - left < 2.6 else (1,)
-    decades = range(math.floor(left), math.ceil(right) + 1)
-    values = [step * 10.0**decade for decade in decades for step in steps]
-    return [float(f"{value:.6g}") for value in values if left <= math.log10(value) <= right]
+    """Returns round numbers between two powers of ten: a few of each decade, more where it is narrow."""
+    ticks: list[float] = []
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        decades = range(math.floor(left), math.ceil(right) + 1)
+        values = [float(f"{step * 10.0**decade:.6g}") for decade in decades for step in steps]
+        ticks = [value for value in values if left <= math.log10(value) <= right]
+        if len(ticks) >= 4:
+            break
+    return ticks
 
 
 def places(
-    points: tuple[Point, ...], log_x: bool, width: float = 560.0, height: float = 300.0, letter: float = 7.0
+    points: tuple[Point, ...], log_x: bool, width: float = 450.0, height: float = 300.0, letter: float = 7.0
 ) -> list[str]:
-    """Chooses a place for each point's name, greedily, away from points, error bars and other names.
+    """Chooses a place for each point's name, away from points, error bars and other names.
+
+    Each name takes the best place there is beside what is drawn already; then each, in turn, may move
+    now that the others are known.
 
     Args:
         points: what is drawn.
@@ -74,33 +85,39 @@ def places(
         for point in points
     ]
     spots = [(x / (right - left) * width, y / (high - low) * height) for x, y in spots]
-    taken = [_Box(x - 7, y - 7, x + 7, y + 7) for x, y in spots]
+    drawn = [(_Box(x - 8, y - 8, x + 8, y + 8), 2.0) for x, y in spots]
     for point, (x, _) in zip(points, spots, strict=True):
         if point.y_interval is not None:
             bottom, top = ((end - low) / (high - low) * height for end in point.y_interval)
-            taken.append(_Box(x - 2, bottom, x + 2, top))
-    chosen = []
-    for point, (x, y) in zip(points, spots, strict=True):
-        wide, tall = letter * len(point.name) + 6, 16.0
-        best = min(PLACES, key=lambda place: _cost(_boxed(place, x, y, wide, tall), taken, width, height))
-        taken.append(_boxed(best, x, y, wide, tall))
-        chosen.append(best)
-    return chosen
+            drawn.append((_Box(x - 3, bottom, x + 3, top), 1.0))
+    frame = _Box(0, 0, width, height)
+    sizes = [letter * len(point.name) * (1.1 if point.featured else 1.0) + 6 for point in points]
+    chosen: dict[int, str] = {}
+    for number in [*range(len(points))] * _ROUNDS:
+        others = [
+            (_boxed(place, spots[other], sizes[other]), 3.0)
+            for other, place in chosen.items()
+            if other != number
+        ]
+        boxes = {place: _boxed(place, spots[number], sizes[number]) for place in PLACES}
+        chosen[number] = min(PLACES, key=lambda place: _cost(boxes[place], [*drawn, *others], frame))
+    return [chosen[number] for number in range(len(points))]
 
 
-def _boxed(place: str, x: float, y: float, wide: float, tall: float) -> _Box:
+def _boxed(place: str, spot: tuple[float, float], wide: float) -> _Box:
+    """Returns the box of a name that is `wide` pixels, at a place beside its point."""
     across, up = PLACES[place]
-    gap = 8.0
-    left = x + across * wide + gap * (across + 0.5) * 2
-    bottom = y + up * tall + gap * (up + 0.5) * 2
-    return _Box(left, bottom, left + wide, bottom + tall)
+    gap = 16.0
+    left = spot[0] + across * wide + gap * (across + 0.5)
+    bottom = spot[1] + up * _TALL + gap * (up + 0.5)
+    return _Box(left, bottom, left + wide, bottom + _TALL)
 
 
-def _cost(box: _Box, taken: list[_Box], width: float, height: float) -> float:
-    """How bad a place is: what it covers, and far worse, what falls outside the picture."""
+def _cost(box: _Box, taken: list[tuple[_Box, float]], frame: _Box) -> float:
+    """How bad a place is: what it covers by weight, and far worse, what falls outside the picture."""
     area = (box.right - box.left) * (box.top - box.bottom)
-    outside = area - box.overlap(_Box(0, 0, width, height))
-    return 5 * outside + sum(box.overlap(other) for other in taken)
+    outside = area - box.overlap(frame)
+    return 5 * outside + sum(weight * box.overlap(other) for other, weight in taken)
 
 
 def _padded(values: list[float], part: float) -> tuple[float, float]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from trimtab.reporting._charts import Bars, Chart, Curves, Matrix, Point, Scatter
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Matrix, Point, Scatter
 from trimtab.reporting._lettering import for_plotly
 from trimtab.reporting._palette import BLUES, KIND_COLOURS
 from trimtab.reporting._placement import limits, log_ticks, places
@@ -26,10 +27,10 @@ def figure(chart: Chart) -> dict[str, Any]:
 
 @figure.register
 def _scatter(chart: Scatter) -> dict[str, Any]:
-    # A phone leaves less room for names: the page picks the places that suit its width.
-    where = list(
-        zip(places(chart.points, chart.log_x), places(chart.points, chart.log_x, 235.0), strict=True)
-    )
+    # A phone leaves less room for names: the page picks those, and their places, that suit its width.
+    few = tuple(replace(point, name=name) for point, name in zip(chart.points, _few(chart), strict=True))
+    where = list(zip(places(chart.points, chart.log_x), places(few, chart.log_x, 235.0), strict=True))
+    unnamed = {point.name for point, short in zip(chart.points, few, strict=True) if not short.name}
     traces: list[dict[str, Any]] = []
     best = sorted((point.x, point.y) for point in chart.points if point.best)
     if len(best) > 1:
@@ -49,7 +50,7 @@ def _scatter(chart: Scatter) -> dict[str, Any]:
             (point, place) for point, place in zip(chart.points, where, strict=True) if point.kind == kind
         ]
         if chosen:
-            traces.append(_points(chosen, name, symbol, KIND_COLOURS[kind]))
+            traces.append(_points(chosen, name, symbol, unnamed))
     (left, right), (low, high) = limits(chart.points, chart.log_x)
     layout = _layout(chart.x_title, chart.y_title, 420)
     layout["xaxis"] |= {"type": "log" if chart.log_x else "linear", "range": [left, right]}
@@ -60,8 +61,17 @@ def _scatter(chart: Scatter) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
+def _few(chart: Scatter) -> list[str]:
+    """Returns the names that a narrow chart has room for: where points are many, those of files alone."""
+    crowded = len(chart.points) > 6 and any(point.kind == "litert" for point in chart.points)
+    return [
+        "" if crowded and point.kind == "keras" and not point.featured else point.name
+        for point in chart.points
+    ]
+
+
 def _points(
-    chosen: list[tuple[Point, tuple[str, str]]], name: str, symbol: str, colour: str
+    chosen: list[tuple[Point, tuple[str, str]]], name: str, symbol: str, unnamed: set[str]
 ) -> dict[str, Any]:
     points = [point for point, _ in chosen]
     return {
@@ -72,7 +82,10 @@ def _points(
         "y": [point.y for point in points],
         "text": [_strong(point) for point in points],
         "textposition": [wide for _, (wide, _) in chosen],
-        "meta": {"narrow": [narrow for _, (_, narrow) in chosen]},
+        "meta": {
+            "narrow": [narrow for _, (_, narrow) in chosen],
+            "narrow_text": ["" if point.name in unnamed else _strong(point) for point in points],
+        },
         "cliponaxis": False,
         "hovertext": [
             "<br>".join([f"<b>{for_plotly(p.name)}</b>", *map(for_plotly, p.hover)]) for p in points
@@ -83,7 +96,7 @@ def _points(
         "marker": {
             "symbol": symbol,
             "opacity": 1,
-            "color": colour,
+            "color": KIND_COLOURS[points[0].kind],
             "size": [15 if point.featured else 11 for point in points],
             "line": {"width": 1.5, "color": "#ffffff"},
         },
@@ -119,6 +132,7 @@ def _curves(chart: Curves) -> dict[str, Any]:
                 {
                     "type": "scatter",
                     "mode": "lines+markers" if len(line.epochs) == 1 else "lines",
+                    "marker": {"symbol": "circle-open" if part == "training" else "circle", "size": 8},
                     "name": name,
                     "legendgroup": name,
                     "showlegend": shown,
@@ -132,14 +146,26 @@ def _curves(chart: Curves) -> dict[str, Any]:
                     "hovertemplate": f"{part} %{{y:.4~r}}{chart.unit}",
                 }
             )
+        if (kept := line.kept) is not None:
+            traces.append(_kept_epoch(line.colour, name, kept))
     layout = _layout("Epoch", chart.y_title, 380)
     layout["hovermode"] = "x"
-    layout["xaxis"] |= {"dtick": _epoch_step(max(max(line.epochs) for line in chart.lines))}
+    layout["xaxis"] |= {"tickvals": list(chart.ticks), "range": list(chart.x_range)}
+    layout["yaxis"] |= {"range": list(chart.y_range)}
     return {"data": traces, "layout": layout}
 
 
-def _epoch_step(last: int) -> int:
-    return next((step for step in (1, 2, 5, 10, 20, 50) if last / step <= 12), 100)
+def _kept_epoch(colour: str, group: str, kept: tuple[int, float]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [kept[0]],
+        "y": [kept[1]],
+        "legendgroup": group,
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "marker": {"color": colour, "size": 9, "line": {"width": 1.5, "color": "#ffffff"}},
+    }
 
 
 @figure.register
@@ -150,37 +176,7 @@ def _bars(chart: Bars) -> dict[str, Any]:
     traces: list[dict[str, Any]] = []
     for (name, colour, bars), lane in zip(chart.series, lanes, strict=True):
         centres = [labels.index(bar.label) - 0.4 + (lane + 0.5) * breadth for bar in bars]
-        ends = [(bar.interval or (0.0, bar.value))[1] for bar in bars]
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": for_plotly(name),
-                "y": centres,
-                "x": [bar.value - chart.start for bar in bars],
-                "base": chart.start,
-                "width": 0.86 * breadth,
-                "marker": {"color": colour},
-                "error_x": _errors([(bar.value, bar.interval) for bar in bars]),
-                "hovertext": [
-                    f"{for_plotly(bar.label)}, {for_plotly(name)}: {for_plotly(bar.shown)}" for bar in bars
-                ],
-                "hoverinfo": "text",
-            }
-        )
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "text",
-                "x": ends,
-                "y": centres,
-                "text": [f" {for_plotly(bar.shown)}" for bar in bars],
-                "textposition": "middle right",
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "cliponaxis": False,
-            }
-        )
+        traces += _bar_traces(chart.start, for_plotly(name), colour, bars, centres, 0.86 * breadth)
     layout = _layout(chart.x_title, "", 110 + round(len(labels) * max(30, 21 * (max(lanes) + 1))))
     layout["barmode"] = "overlay"
     layout["showlegend"] = len(chart.series) > 1
@@ -196,18 +192,41 @@ def _bars(chart: Bars) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
+def _bar_traces(
+    start: float, name: str, colour: str, bars: tuple[Bar, ...], centres: list[float], breadth: float
+) -> list[dict[str, Any]]:
+    """Returns one series of bars, and the numbers written beside them."""
+    drawn = {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": centres,
+        "x": [bar.value - start for bar in bars],
+        "base": start,
+        "width": breadth,
+        "marker": {"color": colour},
+        "error_x": _errors([(bar.value, bar.interval) for bar in bars]),
+        "hovertext": [f"{for_plotly(bar.label)}, {name}: {for_plotly(bar.shown)}" for bar in bars],
+        "hoverinfo": "text",
+    }
+    written = {
+        "type": "scatter",
+        "mode": "text",
+        "x": [(bar.interval or (0.0, bar.value))[1] for bar in bars],
+        "y": centres,
+        "text": [f" {for_plotly(bar.shown)}" for bar in bars],
+        "textposition": "middle right",
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "cliponaxis": False,
+    }
+    return [drawn, written]
+
+
 @figure.register
 def _matrix(chart: Matrix) -> dict[str, Any]:
     names = [for_plotly(name, 18) for name in chart.names]
     many = len(names) > 30
-    hover = [
-        [
-            f"true {for_plotly(true)}<br>predicted {for_plotly(predicted)}<br>"
-            f"{count:,} images, {100 * share:.1f} % of the row"
-            for predicted, count, share in zip(chart.names, counts, shares, strict=True)
-        ]
-        for true, counts, shares in zip(chart.names, chart.counts, chart.shares, strict=True)
-    ]
     places_of_names = list(range(len(names)))
     trace = {
         "type": "heatmap",
@@ -218,12 +237,12 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
         "zmax": 1,
         "colorscale": [[number / (len(BLUES) - 1), colour] for number, colour in enumerate(BLUES)],
         "colorbar": {
-            "title": {"text": "share of row", "side": "right"},
+            "title": {"text": "share of the true class", "side": "right", "font": {"size": 12}},
             "tickformat": ".0%",
             "thickness": 12,
             "outlinewidth": 0,
         },
-        "hovertext": hover,
+        "hovertext": _matrix_hover(chart),
         "hoverinfo": "text",
         "xgap": 1,
         "ygap": 1,
@@ -246,6 +265,17 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
     layout["xaxis"]["range"] = [-0.5, len(names) - 0.5]
     layout["xaxis"]["tickangle"] = -40 if any(len(name) > 3 for name in names) else 0
     return {"data": [trace], "layout": layout}
+
+
+def _matrix_hover(chart: Matrix) -> list[list[str]]:
+    return [
+        [
+            f"true {for_plotly(true)}<br>predicted {for_plotly(predicted)}<br>"
+            f"{count:,} images, {100 * share:.1f} % of the row"
+            for predicted, count, share in zip(chart.names, counts, shares, strict=True)
+        ]
+        for true, counts, shares in zip(chart.names, chart.counts, chart.shares, strict=True)
+    ]
 
 
 def _layout(x_title: str, y_title: str, height: int) -> dict[str, Any]:

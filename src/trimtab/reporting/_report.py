@@ -29,8 +29,11 @@ def report(folder: str | Path, progress: Progress | None = None) -> Path:
         RunError: the folder holds no run, or a file in it is damaged.
         OutputError: the folder cannot be written.
     """
+    from trimtab.reporting._canvas import write_png
+    from trimtab.reporting._mistakes_sheet import mistakes_sheet
     from trimtab.reporting._page import page
-    from trimtab.reporting._png import draw, mistakes_sheet, write_png
+    from trimtab.reporting._png import draw
+    from trimtab.reporting._points import summary
 
     data = collect(folder)
     drawn = charts(data)
@@ -39,6 +42,8 @@ def report(folder: str | Path, progress: Progress | None = None) -> Path:
         for chart in drawn:
             write_png(draw(chart), plots / f"{chart.key}.png")
             task.advance()
+        if (picture := summary(data, drawn)) is not None:
+            write_png(picture, plots / "summary.png")
         if data.mistakes is not None and len(data.mistakes):
             write_png(mistakes_sheet(data.mistakes, data.class_names), plots / "worst_mistakes.png")
         task.advance()

@@ -31,7 +31,7 @@
   // Names stand where there is room at this width, and markers are set off from the page's own colour.
   const suited = (traces, host) => traces.map((trace) => ({
     ...trace,
-    ...(trace.meta?.narrow && host.clientWidth < 480 ? { textposition: trace.meta.narrow } : {}),
+    ...(trace.meta?.narrow && host.clientWidth < 480 ? { textposition: trace.meta.narrow, text: trace.meta.narrow_text } : {}),
     ...(trace.marker?.line ? { marker: { ...trace.marker, line: { ...trace.marker.line, color: colours().card } } } : {}),
   }));
 

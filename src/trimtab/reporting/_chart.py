@@ -1,0 +1,155 @@
+"""What a chart is, as plain data; `_plotly` draws it for the page, `_png` for files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Bar", "Bars", "Chart", "Curves", "Interval", "Line", "Matrix", "Point", "Scatter"]
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model or file in a scatter; `hover` is what is shown when it is pointed at, line by line."""
+
+    name: str
+    kind: str
+    x: float
+    y: float
+    x_interval: Interval | None
+    y_interval: Interval | None
+    hover: tuple[str, ...]
+    featured: bool = False
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What every chart has: a file name without ending, a title, and a text for who cannot see it."""
+
+    key: str
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Scatter(Chart):
+    """Points, with those on the best trade-off joined by a line."""
+
+    points: tuple[Point, ...]
+    x_title: str
+    y_title: str
+    log_x: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step's curve over the epochs; None where an epoch was not recorded.
+
+    A step that trains on from another one's model begins where that model was kept.
+    """
+
+    name: str
+    epochs: tuple[int, ...]
+    training: tuple[float | None, ...]
+    validation: tuple[float | None, ...]
+    colour: str
+    best_epoch: int | None = None
+
+    @property
+    def kept(self) -> tuple[int, float] | None:
+        """The epoch whose weights were kept, with its validation value."""
+        found = dict(zip(self.epochs, self.validation, strict=True)).get(self.best_epoch or 0)
+        return None if found is None or self.best_epoch is None else (self.best_epoch, found)
+
+
+@dataclass(frozen=True)
+class Curves(Chart):
+    """Training and validation curves of several models.
+
+    Attributes:
+        y_range: ends of the y axis.
+        cut: whether some point lies outside `y_range`.
+    """
+
+    lines: tuple[Line, ...]
+    y_title: str
+    unit: str
+    y_range: Interval
+    cut: bool
+
+    @property
+    def x_range(self) -> Interval:
+        """Ends of the x axis, with a little room at both."""
+        first = min(line.epochs[0] for line in self.lines)
+        last = max(line.epochs[-1] for line in self.lines)
+        room = max(0.02 * (last - first), 0.25)
+        return first - room, last + room
+
+    @property
+    def ticks(self) -> tuple[int, ...]:
+        """Whole epochs to mark: the first one, and from there on round numbers."""
+        first = min(line.epochs[0] for line in self.lines)
+        last = max(line.epochs[-1] for line in self.lines)
+        step = next((step for step in (1, 2, 5, 10, 20, 50) if (last - first) / step <= 12), 100)
+        return (first, *(epoch for epoch in range(first + 1, last + 1) if epoch % step == 0))
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar; `shown` is the number written beside it."""
+
+    label: str
+    value: float
+    shown: str
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Bars(Chart):
+    """Horizontal bars in one or more series, each ``(name, colour, bars)``."""
+
+    series: tuple[tuple[str, str, tuple[Bar, ...]], ...]
+    x_title: str
+    start: float = 0.0
+    stop: float | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, in the order of their first bar."""
+        return tuple(dict.fromkeys(bar.label for _, _, bars in self.series for bar in bars))
+
+    @property
+    def lanes(self) -> tuple[int, ...]:
+        """Each series' lane: series that never meet at a label share one, so that no gap is left."""
+        taken: list[set[str]] = []
+        chosen = []
+        for _, _, bars in self.series:
+            mine = {bar.label for bar in bars}
+            free = next((lane for lane, labels in enumerate(taken) if not labels & mine), len(taken))
+            if free == len(taken):
+                taken.append(set())
+            taken[free] |= mine
+            chosen.append(free)
+        return tuple(chosen)
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """Where the x axis is marked, if it must end at a whole: 0, 20, ... 100 %."""
+        return tuple(self.stop * fifth / 5 for fifth in range(6)) if self.stop is not None else ()
+
+    @property
+    def end(self) -> float:
+        """Where the x axis ends: with room for the numbers beside the bars."""
+        highest = max((bar.interval or (0.0, bar.value))[1] for _, _, bars in self.series for bar in bars)
+        return self.start + (max(highest, self.stop or 0.0) - self.start) * 1.22
+
+
+@dataclass(frozen=True)
+class Matrix(Chart):
+    """The confusion matrix: counts, and each row's shares as shade."""
+
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    shares: tuple[tuple[float, ...], ...]

@@ -1,0 +1,82 @@
+"""What a step did, in a line of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trimtab.reporting._fields import Fields
+from trimtab.reporting._formats import NOTHING, count, percent, share
+
+__all__ = ["remarks", "told"]
+
+
+def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Says in one line what a step does or did."""
+    of = source or "the model"
+    if do == "train":
+        return _trained(source, config, record)
+    if do == "prune":
+        layers = config.get("layers")
+        where = f" in {', '.join(map(str, layers))}" if isinstance(layers, list) and layers else ""
+        asked = config.get("sparsity")
+        goal = f" to {share(asked)} zeros" if isinstance(asked, float | int) else ""
+        return f"{of}, pruned{goal}{where}{_epochs(config, record)}"
+    if do == "export":
+        return f"{of} as {config.get('scheme', 'float32')} file"
+    if do == "select":
+        among = config.get("among")
+        names = f" of {', '.join(map(str, among))}" if isinstance(among, list) else ""
+        chosen = f": {record['selected']}" if record.get("selected") else ""
+        return f"best{names} by {record.get('by', 'validation accuracy')}{chosen}"
+    if do == "load":
+        return f"loaded from {record.get('origin') or config.get('path') or 'a file'}"
+    return f"{do} from {source}" if source else do
+
+
+def _trained(source: str | None, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    model = config.get("model")
+    if source or not isinstance(model, Mapping):
+        return f"{source or 'a model'}, trained{_epochs(config, record)}"
+    options = [_option(key, value) for key, value in model.items() if key != "architecture"]
+    how = f" ({'; '.join(options)})" if options else ""
+    return f"{model.get('architecture', 'model')}{how}{_epochs(config, record)}"
+
+
+def _epochs(config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    epochs = record.get("epochs") or config.get("epochs")
+    return f", {epochs} epoch{'s' if epochs != 1 else ''}" if isinstance(epochs, int) else ""
+
+
+def remarks(record: Fields) -> tuple[tuple[str, str], ...]:
+    """Returns what a step recorded beyond what the report shows elsewhere, as pairs of words."""
+    found = [
+        ("validation accuracy", percent(record.number("val_accuracy"))),
+        ("validation loss", _shown(record.number("val_loss"))),
+    ]
+    for name, facts in record.fields("candidates").content.items():
+        if isinstance(facts, Mapping):
+            accuracy, parameters = facts.get("val_accuracy"), facts.get("parameters")
+            found.append(
+                (name, f"{percent(accuracy)} on the validation images, {count(parameters)} parameters")
+            )
+    calibration = record.fields("calibration")
+    if images := calibration.integer("images"):
+        found.append(("calibrated on", f"{images:,} images of the {calibration.text('part')} part"))
+    if (softmax := record.text("softmax", "none")) != "none":
+        found.append(("softmax", softmax))
+    return tuple((name, value) for name, value in found if value != NOTHING)
+
+
+def _shown(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def _option(key: str, value: Any) -> str:
+    """Shows an option of an architecture: "filters 32, 64", "batch norm", "no batch norm"."""
+    words = key.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if isinstance(value, list):
+        return f"{words} {', '.join(map(str, value))}"
+    return f"{words} {value}"
