@@ -45,14 +45,14 @@ class Ratio:
 
     Args:
         value: this row over the other one.
-        low: lower limit of the 95 % bootstrap interval.
+        low: lower limit of the 95 % bootstrap interval; None where there is none.
         high: upper limit.
         to: name of the other row.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     to: str
 
 
@@ -77,8 +77,8 @@ class Row:
     group: str
     unit: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     samples: tuple[float, ...]
     ratio: Ratio | None = None
     target: Target | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import _results
 import recipes
-from _harness import RESULTS, say
+from _harness import RESULTS, ROOT, say
 from trimtab._atomic import write_text
 
 BENCHMARKS = {
@@ -63,6 +64,8 @@ def pages(folder: Path) -> dict[Path, str]:
             drawn[folder / f"{name}.md"] = _results.markdown(record)
     for source in sorted(folder.glob("recipe-*.json")):
         drawn[source.with_suffix(".md")] = recipes.markdown(json.loads(source.read_text("utf-8")))
+    if folder == RESULTS:
+        drawn[ROOT / "README.md"] = _with_tables((ROOT / "README.md").read_text("utf-8"), folder)
     return drawn
 
 
@@ -89,6 +92,28 @@ def _targets(records: dict[str, dict[str, Any] | None]) -> str:
             cells = (f"[{name}]({name}.md)", what, measured, _results.target_text(row), _results.verdict(row))
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _with_tables(text: str, folder: Path) -> str:
+    """Fills the marked places of a document with the tables of recipes."""
+
+    def table(match: re.Match[str]) -> str:
+        record = _read(folder / f"recipe-{match[2]}.json")
+        if record is None:
+            return match[0]
+        headers, rows = record["table"]["headers"], record["table"]["rows"]
+        chosen = [at for at, header in enumerate(headers) if at == 0 or header.startswith(_README_COLUMNS)]
+        # What a reader of the first page wants to know is about files, not about the models they are from.
+        files = [row for row in rows if row[headers.index("Deployed size")] != "–"]
+        drawn = _results.markdown_table(
+            [headers[at] for at in chosen], [[row[at] for at in chosen] for row in files]
+        )
+        return "\n".join([match[1], "", *drawn, match[3]])
+
+    return re.sub(r"(<!-- table: ([\w-]+) -->).*?(<!-- end of table -->)", table, text, flags=re.DOTALL)
+
+
+_README_COLUMNS = ("Accuracy", "Deployed size", "Gzip", "Latency", "Size reduction", "Speed-up")
 
 
 def _recipes(folder: Path) -> str:

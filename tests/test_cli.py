@@ -51,7 +51,10 @@ def test_built_in_recipes_are_listed(cli: Callable) -> None:
         (["train", "--data", "digits", "--size", "32"], "such as 32x32"),
         (["train", "--data", "digits", "--set", "dense"], "key=value"),
         (["report", "nowhere"], "nowhere"),
-        (["benchmark", "a.tflite", "--data", "digits", "--baseline", "b.tflite"], "none of the files given"),
+        (["benchmark", "a.tflite", "--data", "digits"], "does not exist"),
+        (["benchmark", ".", "--data", "digits", "--baseline", "b.tflite"], "none of the files given"),
+        (["export", "a.keras"], "does not exist"),
+        (["prune", ".", "--data", "digits", "--sparsity", "1.5"], "sparsity"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_2(

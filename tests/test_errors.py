@@ -26,6 +26,13 @@ def test_a_missing_extra_names_the_extra() -> None:
     assert isinstance(error, ImportError)
 
 
+def test_the_first_line_of_an_error_is_one_line_whatever_it_says() -> None:
+    assert errors.first_line(ValueError("\n  too long.\nand more")) == "too long"
+    assert errors.first_line(MemoryError()) == "MemoryError"
+    assert errors.first_line("") == "it gave no reason"
+    assert errors.first_line(ValueError("x" * 300), 100) == "x" * 97 + "..."
+
+
 def test_nearest_offers_only_what_is_near() -> None:
     assert errors.nearest("sparsty", ["sparsity", "epochs"]) == " Did you mean 'sparsity'?"
     assert errors.nearest("zzz", ["sparsity", "epochs"]) == ""

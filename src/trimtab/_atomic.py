@@ -18,7 +18,7 @@ from typing import Any
 from trimtab._records import to_plain
 from trimtab.errors import OutputError
 
-__all__ = ["atomic_path", "make_folder", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "check_writable", "make_folder", "write_bytes", "write_json", "write_text"]
 
 
 @contextlib.contextmanager
@@ -57,6 +57,20 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     with _as_output_error(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Sees before long work whether its result could be written to `path`; makes the folder.
+
+    Raises:
+        OutputError: it could not.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    probe = path.with_name(f".{secrets.token_hex(4)}.partial")
+    with _as_output_error(path):
+        probe.touch()
+        probe.unlink()
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = [
     "show_report",
     "show_run",
     "show_training",
+    "stopped",
     "subject_name",
     "subjects",
 ]
@@ -53,7 +55,7 @@ def settings(texts: Iterable[str]) -> dict[str, Any]:
             raise ConfigError(f"--set needs key=value, such as filters=[32,64]; received {text!r}.")
         try:
             value = yaml.safe_load(value_text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise ConfigError(f"--set {key}: the value {value_text!r} is not valid YAML.") from None
         read[key] = tuple(value) if isinstance(value, list) else value
     return read
@@ -74,6 +76,16 @@ def subject_name(wanted: str, known: Mapping[str, Path]) -> str:
         f"--baseline {wanted!r} is none of the files given.{nearest(wanted, known)} "
         f"Files: {', '.join(known)}."
     )
+
+
+def stopped(folder: Path) -> str:
+    """Returns what to say after Ctrl-C: how the run goes on, if there is one yet."""
+    from trimtab.pipeline import RunFolder
+
+    if not RunFolder(folder).holds_run():
+        return "Stopped before anything was done."
+    words = shlex.join(["trimtab", "run", str(folder), "--resume"])
+    return f"Stopped; what was done is kept. To go on: {words}"
 
 
 def show_recipes(recipes: Mapping[str, str], *, as_json: bool) -> None:

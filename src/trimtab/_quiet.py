@@ -10,6 +10,8 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
+from trimtab.errors import ConfigError, MissingExtraError
+
 __all__ = ["import_backend", "quiet_native_logs"]
 
 # What TensorFlow's and LiteRT's C++ parts say: "I0000 00:00:1795166054.297714  9843 reader.cc:83] ...".
@@ -54,9 +56,24 @@ def quiet_native_logs() -> Iterator[None]:
 
 
 def import_backend() -> None:
-    """Imports Keras and its backend without the greetings of their native parts."""
+    """Imports Keras and its backend without the greetings of their native parts.
+
+    Raises:
+        MissingExtraError: the environment asks for a backend that is not installed.
+        ConfigError: it asks for one that there is not.
+    """
     with quiet_native_logs():
-        import keras  # noqa: F401
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend not in ("tensorflow", "jax", "torch"):
+            raise ConfigError(
+                f"KERAS_BACKEND is {backend!r}. Set it to tensorflow, jax or torch, or unset it."
+            )
+        try:
+            import keras  # noqa: F401
+        except ImportError as error:
+            if error.name != backend:
+                raise
+            raise MissingExtraError(backend, backend, "because KERAS_BACKEND names it") from None
 
 
 def _flush() -> None:

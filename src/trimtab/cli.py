@@ -37,8 +37,9 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Seed of the split, the weights and the order of images.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Use at most so many images of each part.")]
+Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
+ModelFile = Annotated[Path, typer.Argument(exists=True, help="A .keras or legacy .h5 file.")]
 DataName = Annotated[
     str, typer.Option("--data", help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
 ]
@@ -122,7 +123,7 @@ def run(
             progress=progress,
         )
     except KeyboardInterrupt:
-        typer.echo(f"Stopped; what was done is kept. To go on: trimtab run {folder} --resume", err=True)
+        typer.echo(_console.stopped(folder), err=True)
         raise typer.Exit(130) from None
     _console.show_run(result, as_json=json)
 
@@ -134,13 +135,13 @@ def train(
         "model.keras"
     ),
     model: Annotated[
-        Path | None, typer.Option("--model", help="Train this model on, instead of a new one.")
+        Path | None, typer.Option("--model", exists=True, help="Train this model on, instead of a new one.")
     ] = None,
     architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
     settings: Settings = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 10,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-12)] = 1e-3,
     patience: Annotated[
         int | None, typer.Option("--patience", min=1, help="Stop after so many epochs without a better one.")
     ] = None,
@@ -159,19 +160,20 @@ def train(
     from trimtab.progress import for_terminal
 
     _model_ending(out)
-    options = _console.settings(settings or ())
+    pixels, options = _parse_size(size), _console.settings(settings or ())
+    if model is not None and options:
+        raise ConfigError(
+            "--set changes a new model's architecture; it has no use with --model. Leave one out."
+        )
+    images = _load_data(data, data_dir, pixels, limit, seed)
     import_backend()
-    images = _load_data(data, data_dir, size, limit, seed)
     if model is not None:
-        if options:
-            raise ConfigError(
-                "--set changes a new model's architecture; it has no use with --model. Leave one out."
-            )
         network = trimtab.load_model(model)
     else:
         network = trimtab.zoo.build(
             architecture, images.image_shape, images.classes, **{"seed": seed, **options}
         )
+    checkpoint = _checkpoint(out, network)
     result = trimtab.train(
         network,
         images,
@@ -180,27 +182,35 @@ def train(
         learning_rate=learning_rate,
         patience=patience,
         seed=seed,
-        checkpoint=out.with_name(f".{out.name}.checkpoint.npz"),
+        checkpoint=checkpoint,
+        keep_checkpoint=True,
         progress=for_terminal(),
     )
     trimtab.save_model(result.model, out)
+    checkpoint.unlink(missing_ok=True)
     _console.show_training(result, out, as_json=json)
 
 
 @app.command()
 def prune(
-    model: Annotated[Path, typer.Argument(help="A .keras or legacy .h5 file.")],
+    model: ModelFile,
     data: DataName,
     out: Annotated[Path, typer.Option("--out", help="Where the pruned model goes.")] = Path("pruned.keras"),
     sparsity: Annotated[
-        float, typer.Option("--sparsity", help="Share of zeros to reach, such as 0.8.")
+        float, typer.Option("--sparsity", min=0, max=0.9999, help="Share of zeros to reach, such as 0.8.")
     ] = 0.8,
+    schedule: Annotated[
+        Literal["polynomial", "constant"], typer.Option("--schedule", help="How the share of zeros grows.")
+    ] = "polynomial",
     layer: Annotated[
         list[str] | None, typer.Option("--layer", help="Prune only this layer; may be given again.")
     ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Leave this layer alone; may be given again.")
+    ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-12)] = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
     limit: Limit = None,
@@ -216,27 +226,37 @@ def prune(
     from trimtab.progress import for_terminal
 
     _model_ending(out)
+    images = _load_data(data, data_dir, _parse_size(size), limit, seed)
     import_backend()
     network = trimtab.load_model(model)
+    checkpoint = _checkpoint(out, network)
     result = trimtab.prune(
         network,
-        _load_data(data, data_dir, size, limit, seed),
+        images,
         sparsity=sparsity,
+        schedule=schedule,
         layers=tuple(layer) if layer else None,
+        exclude=tuple(exclude or ()),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
+        checkpoint=checkpoint,
+        keep_checkpoint=True,
         progress=for_terminal(),
     )
     trimtab.save_model(result.model, out)
+    checkpoint.unlink(missing_ok=True)
     _console.show_pruning(result, out, as_json=json)
 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A .keras or legacy .h5 file.")],
-    scheme: Annotated[str, typer.Option("--scheme", help="float32, float16, dynamic-int8 or int8.")] = "int8",
+    model: ModelFile,
+    scheme: Annotated[
+        Literal["float32", "float16", "dynamic-int8", "int8"],
+        typer.Option("--scheme", help="Number format of the file."),
+    ] = "int8",
     out: Annotated[
         Path | None, typer.Option("--out", help="Default: the model's name, ending in .tflite.")
     ] = None,
@@ -264,9 +284,11 @@ def export(
     from trimtab import _console
     from trimtab.progress import for_terminal
 
+    if scheme == "int8" and data is None:
+        raise ConfigError("int8 needs images to calibrate on; add --data, or choose another --scheme.")
+    images = _load_data(data, data_dir, _parse_size(size), None, seed) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
-    images = _load_data(data, data_dir, size, None, seed) if data is not None else None
     artifact = trimtab.export(
         network,
         out or model.with_name(f"{model.stem}-{scheme}.tflite"),
@@ -283,7 +305,9 @@ def export(
 
 @app.command()
 def benchmark(
-    files: Annotated[list[Path], typer.Argument(help="Any number of .keras, .h5 and .tflite files.")],
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, help="Any number of .keras, .h5 and .tflite files.")
+    ],
     data: DataName,
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="The file to compare with. Default: the first.")
@@ -305,8 +329,8 @@ def benchmark(
 
     subjects = _console.subjects(files)
     chosen = _console.subject_name(baseline, subjects) if baseline is not None else None
+    images = _load_data(data, data_dir, _parse_size(size), limit, seed)
     import_backend()
-    images = _load_data(data, data_dir, size, limit, seed)
     result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
     _console.show_benchmark(result, as_json=json)
 
@@ -347,17 +371,31 @@ def data(
     from trimtab import _console
     from trimtab.data import sample_sheet
 
-    images = _load_data(source, data_dir, size, limit, seed)
+    images = _load_data(source, data_dir, _parse_size(size), limit, seed)
     target = sheet or Path(f"{images.name}-samples.png")
     sample_sheet(images, target)
     _console.show_data(images, target, as_json=json)
 
 
-def _load_data(source: str, data_dir: Path | None, size: str | None, limit: int | None, seed: int) -> Any:
+def _load_data(
+    source: str, data_dir: Path | None, size: tuple[int, int] | None, limit: int | None, seed: int
+) -> Any:
     """Loads images as the options of a command say."""
     from trimtab.data import load_data
 
-    return load_data(source, data_dir=data_dir, size=_parse_size(size), limit=limit, seed=seed)
+    return load_data(source, data_dir=data_dir, size=size, limit=limit, seed=seed)
+
+
+def _checkpoint(out: Path, model: Any) -> Path:
+    """Returns where the training that makes `out` keeps its state, having seen that it can be written there.
+
+    The starting model is in the name: the training of another one does not go on from it.
+    """
+    from trimtab._atomic import check_writable
+    from trimtab.models import model_digest
+
+    check_writable(out)
+    return out.with_name(f".{out.name}.{model_digest(model)[:12]}.checkpoint.npz")
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -33,6 +33,7 @@ __all__ = [
     "RecipeError",
     "RunError",
     "TrimtabError",
+    "first_line",
     "nearest",
 ]
 
@@ -91,6 +92,19 @@ class MissingExtraError(TrimtabError, ImportError):
             f"{package} is not installed; it is needed {purpose}. "
             f"Install it with: pip install 'trimtab[{extra}]'"
         )
+
+
+def first_line(error: object, longest: int = 240) -> str:
+    """Says what another library's error says, in at most one line and without a full stop.
+
+    An error that says nothing is told by its type, such as ``"MemoryError"``.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    text = next((line for line in lines if line), "")
+    if not text:
+        text = "it gave no reason" if isinstance(error, str) else type(error).__name__
+    text = text.rstrip(".:")
+    return text[: longest - 3] + "..." if len(text) > longest else text
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from trimtab._records import to_plain
-from trimtab.benchmarking import BenchmarkResult, benchmark
+from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
+from trimtab.benchmarking._comparison import size_reduction
+from trimtab.benchmarking._litert_subject import LiteRTSubject
+from trimtab.benchmarking._subject import subject
 from trimtab.errors import ConfigError, DataError, ModelError
-from trimtab.exporting import Artifact
-from trimtab.models import save_model
+from trimtab.exporting import Artifact, export
+from trimtab.models import clone, save_model
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
@@ -149,14 +152,55 @@ def test_settings_choose_what_is_measured(made: Any, digits: ImageData) -> None:
     assert row.measurements["accuracy"].confidence == 0.8
 
 
-def test_path_of_a_keras_file_is_weighed_as_it_is(made: Any, digits: ImageData, tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
-    save_model(made.model, path)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.comment = b"a file of the user's own making"
-    found = benchmark({"file": path, "memory": made.model}, digits, **UNTIMED)
-    assert (found["file"].kind, found["file"].value("bytes")) == ("keras", path.stat().st_size)
-    assert (found["memory"].value("bytes") or 0) < path.stat().st_size
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_file_is_weighed_as_the_model_in_memory(
+    made: Any, digits: ImageData, tmp_path: Path, ending: str
+) -> None:
+    model = clone(made.model)
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    path = tmp_path / f"trained{ending}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras': HDF5 is the older format
+        model.save(path)
+    found = benchmark({"file": path, "memory": model}, digits, **UNTIMED)
+    assert found["file"].value("bytes") == found["memory"].value("bytes")
+    assert (found["file"].value("bytes") or 0) < path.stat().st_size
+    assert f"{path.stat().st_size:,} bytes" in found["file"].measurements["bytes"].method
+
+
+def test_a_softmax_is_seen_through_a_change_of_shape(digits: ImageData, tmp_path: Path) -> None:
+    layers = keras.layers
+    convolution = layers.Conv2D(digits.classes, 8, activation="softmax")
+    model = keras.Sequential([keras.Input(digits.image_shape), convolution, layers.Flatten()])
+    artifact = export(model, tmp_path / "a.tflite", "float32", digits)
+    found = benchmark({"model": model, "file": artifact.path, "artifact": artifact}, digits, **UNTIMED)
+    known = found["model"].value("loss")
+    assert found["file"].value("loss") == pytest.approx(known, rel=1e-4)
+    assert found["artifact"].value("loss") == pytest.approx(known, rel=1e-4)
+
+
+def test_an_artifact_says_itself_whether_it_ends_in_softmax(made: Any) -> None:
+    artifact = Artifact.read(made.files["float32"])
+    kept = dataclasses.replace(artifact, softmax="kept")
+    assert not LiteRTSubject("a", artifact.path, 1).probabilities
+    assert [subject(each, "a", 1).probabilities for each in (artifact, kept)] == [False, True]
+
+
+@pytest.mark.parametrize("seed", [-1, True, None])
+def test_senseless_seeds(made: Any, digits: ImageData, seed: Any) -> None:
+    with pytest.raises(ConfigError, match="seed must be a whole number of 0 or more"):
+        benchmark({"model": made.model}, digits, seed=seed)
+
+
+def test_a_size_that_is_missing_makes_no_ratio() -> None:
+    known = Measurement("bytes", 10, "bytes", method="Known.")
+    missing = Measurement("bytes", None, "bytes", method="Not measured: it was eaten.")
+    for own, baseline, first in ((missing, known, False), (known, missing, False), (missing, missing, True)):
+        found = size_reduction(own, baseline, first)
+        assert found.value is None
+        assert "it was eaten" in found.method
+    assert size_reduction(known, known, True).value == 1
 
 
 def test_model_with_a_fixed_batch(made: Any, digits: ImageData) -> None:

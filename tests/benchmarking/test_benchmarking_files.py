@@ -12,7 +12,7 @@ import pytest
 from trimtab.benchmarking import _memory
 from trimtab.benchmarking._macs_of_file import macs_of_file
 from trimtab.benchmarking._memory import interpreter_memory
-from trimtab.litert import convert
+from trimtab.litert import convert, inspect
 from trimtab.models import macs
 
 
@@ -53,6 +53,32 @@ def test_memory_grows_with_the_file(made: Any, tmp_path: Path) -> None:
     assert found.value > small.value
     assert found.value > 500_000  # the file holds 1.2 MB, of which at least the weights are touched
     assert "3 such processes" in found.method
+
+
+def test_macs_of_a_matrix_product_whose_first_side_is_transposed() -> None:
+    import tensorflow as tf
+
+    class Product(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            left = tf.reshape(inputs, (-1, 8, 4))
+            return tf.reshape(tf.matmul(left, tf.reshape(inputs, (-1, 8, 4)), transpose_a=True), (-1, 16))
+
+    model = keras.Sequential([keras.Input((8, 4, 1)), Product()])
+    content = convert(model, "float32", None)
+    assert inspect(content).ops["BATCH_MATMUL"] == 1
+    assert macs_of_file(content) == (4 * 8 * 4, ())
+
+
+@pytest.mark.parametrize("said", ["hello", "[1]", '{"first": 1}', '{"first": null, "second": 2}'])
+def test_a_noisy_measuring_process_is_a_reason(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(f"print({said!r})")
+    monkeypatch.setattr(_memory, "_PROBE", probe)
+    found = interpreter_memory(made.files["int8"], repeats=1)
+    assert found.value is None
+    assert "gave no numbers" in found.method
 
 
 def test_memory_that_cannot_be_measured_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

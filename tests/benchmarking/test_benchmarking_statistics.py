@@ -208,4 +208,4 @@ def test_mean_interval_equals_scipys() -> None:
     samples = np.random.default_rng(2).exponential(size=500)
     known = scipy.stats.norm.interval(0.9, samples.mean(), scipy.stats.sem(samples))
     assert mean_interval(samples, 0.9)[1:] == pytest.approx(known)
-    assert mean_interval([2.0]) == (2.0, 2.0, 2.0)
+    assert mean_interval([2.0]) == (2.0, None, None)

@@ -99,4 +99,4 @@ def test_the_committed_pages_show_what_their_json_files_hold() -> None:
 
 def test_every_script_has_its_line_in_the_summary() -> None:
     scripts = {path.stem for path in (_harness.ROOT / "benchmarks").glob("[!_]*.py")}
-    assert scripts == {*summary.BENCHMARKS, "summary"}
+    assert scripts == {*summary.BENCHMARKS, "recipes", "summary"}

@@ -173,6 +173,47 @@ def test_nothing_there(source, said, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("b" * 300, r"^b+\.\.\. cannot be read \(File name too long\)"),
+        ("b" * 300 + ".npz", r"cannot be read \(File name too long\)"),
+        ("~nobody-of-this-name/x", r"^~nobody-of-this-name/x begins with the home folder of a user"),
+        ("a\0b", "neither a named set"),
+        ("a\0b.npz", "does not exist"),
+    ],
+)
+def test_paths_that_the_system_refuses_are_one_line(source, said):
+    with pytest.raises(DataError, match=said) as caught:
+        load_data(source)
+    assert "\0" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("folder", ["b" * 300, "~nobody-of-this-name/x"])
+def test_data_folders_that_the_system_refuses_are_one_line(folder):
+    with pytest.raises(DataError, match=r"File name too long|begins with the home folder"):
+        load_data("mnist", data_dir=folder, download=False)
+
+
+def test_a_place_without_access_is_one_line_and_a_cache_without_it_passed_over(
+    nowhere, tmp_path, monkeypatch
+):
+    own = named.Path.stat
+
+    def stat(self, **options):
+        if "locked" in self.parts:
+            raise PermissionError(13, "Permission denied")
+        return own(self, **options)
+
+    monkeypatch.setattr(named.Path, "stat", stat)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        load_data("mnist", data_dir=tmp_path / "locked", download=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "locked"))
+    with pytest.raises(DataNotFoundError, match="was not found"):
+        load_data("mnist", download=False)
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("data.csv", "data.csv is of no known kind; a folder or zip"),

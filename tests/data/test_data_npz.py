@@ -162,6 +162,48 @@ def test_a_damaged_member(write_npz):
         load_data(path)
 
 
+def test_a_member_that_is_no_array(tmp_path):
+    path = tmp_path / "text.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train", b"hello")
+        archive.writestr("y_train", b"hello")
+    with pytest.raises(DataError, match="x_train is no NumPy array"):
+        load_data(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1', (((",
+        b"'''",
+        b"{'descr': '|u1'",
+        b"{'descr': 5, 'fortran_order': False, 'shape': (1,)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (10L, 4",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1,)}",
+        b"{[]: 1}",
+        b"\xff\x00",
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_header(tmp_path, header):
+    path = tmp_path / "header.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x_train.npy", "y_train.npy"):
+            archive.writestr(name, b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match="damaged"):
+        load_data(path)
+
+
+def test_a_broken_deflate_stream(tmp_path):
+    path = tmp_path / "broken.npz"
+    np.savez_compressed(path, x_train=X, y_train=Y)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged|not a whole zip"):
+        load_data(path)
+
+
 def test_a_bomb_is_refused_before_it_unpacks(tmp_path):
     path = tmp_path / "bomb.npz"
     with (

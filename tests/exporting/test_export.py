@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +16,7 @@ import trimtab
 from trimtab import litert, models
 from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError, ParityError
 from trimtab.exporting import Artifact, export
+from trimtab.exporting._writing import write_set
 from trimtab.progress import PlainLines
 
 
@@ -163,6 +167,75 @@ def test_senseless_arguments(net, digits, tmp_path):
     with pytest.raises(ModelError, match="3 outputs"):
         export(small, path, data=digits)
     assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("seed", [-1, True, 0.5])
+def test_senseless_seeds(net, tmp_path, seed):
+    with pytest.raises(ConfigError, match="seed must be a whole number of 0 or more"):
+        export(net, tmp_path / "a.tflite", seed=seed)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_disk_that_is_full_leaves_the_old_set(net, digits, tmp_path, monkeypatch, at):
+    old = export(net, tmp_path / "a.tflite", "float32", digits, compress=True)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) >= at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        export(net, tmp_path / "a.tflite", "float16", digits, compress=True)
+    assert len(calls) >= at
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    assert Artifact.read(tmp_path / "a.tflite") == old
+
+
+def test_the_record_is_named_last(tmp_path, monkeypatch):
+    renamed = []
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda a, b: renamed.append(Path(b).name) or replace(a, b))
+    write_set({tmp_path / name: name.encode() for name in ("file", "packed", "record")})
+    assert renamed == ["file", "packed", "record"]
+    assert (tmp_path / "packed").read_bytes() == b"packed"
+
+
+def test_a_compressed_file_of_the_previous_export_does_not_stay(net, tmp_path):
+    export(net, tmp_path / "a.tflite", compress=True)
+    (tmp_path / "b.tflite.gz").write_bytes(b"of somebody else")
+    assert export(net, tmp_path / "a.tflite", "float16").compressed is None
+    export(net, tmp_path / "b.tflite")
+    assert _names(tmp_path) == ["a.tflite", "a.tflite.json", "b.tflite", "b.tflite.gz", "b.tflite.json"]
+
+
+def test_versions_where_tensorflow_goes_by_another_name(net, tmp_path, monkeypatch):
+    import importlib.metadata
+
+    real = importlib.metadata.version
+
+    def version(package):
+        if package == "tensorflow":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return "2.0.cpu" if package == "tensorflow-cpu" else real(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert export(net, tmp_path / "a.tflite").versions["tensorflow"] == "2.0.cpu"
+
+
+def test_a_look_for_the_layer_that_fails_does_not_hide_the_refusal(net, digits, tmp_path, monkeypatch):
+    from trimtab.litert import _divergence
+
+    def fail(*_):
+        raise TypeError("unhashable")
+
+    wrong = litert.convert(keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(10)]))
+    monkeypatch.setattr(litert, "convert", lambda *args, **options: wrong)
+    monkeypatch.setattr(_divergence, "_layer_outputs", fail)
+    with pytest.raises(ParityError, match="was refused"):
+        export(net, tmp_path / "a.tflite", "float32", digits)
 
 
 def test_a_folder_that_is_a_file_is_one_line(net, tmp_path):

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import errno
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +16,7 @@ import pytest
 from keras import layers
 
 from trimtab import litert, models
-from trimtab.errors import ConfigError, ConversionError, ModelError
+from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError
 from trimtab.litert._other_backend import _outcome, _work
 from trimtab.litert._plain import plain_model
 
@@ -269,10 +274,74 @@ def test_conversion_from_jax_happens_in_a_process_of_its_own(tmp_path):
     assert done.stdout == "jax True None\n"
 
 
+def _job(name):
+    scheme = dataclasses.asdict(litert.SCHEMES[name])
+    return json.dumps({"scheme": scheme, "image_shape": [8, 8, 1]})
+
+
+def test_the_other_process_is_sent_the_whole_scheme(net, monkeypatch):
+    from trimtab.litert import _other_backend
+
+    sent = {}
+
+    def run(command, **_):
+        folder = Path(command[-1])
+        sent.update(json.loads((folder / "job.json").read_text())["scheme"])
+        assert models.model_digest(models.load_model(folder / "model.keras")) == models.model_digest(net)
+        (folder / "model.tflite").write_bytes(b"made")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(_other_backend.subprocess, "run", run)
+    strict = dataclasses.replace(litert.SCHEMES["float16"], name="strict", error_limit=1e-9)
+    assert _other_backend.convert_elsewhere(net, strict, None, (8, 8, 1)) == b"made"
+    assert litert.Scheme(**sent) == strict
+
+
+@pytest.mark.parametrize("full", ["mkdtemp", "save"])
+def test_a_full_temporary_folder_is_told_in_one_line(net, pictures, monkeypatch, full):
+    from trimtab.litert import _other_backend
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((tempfile, "mkdtemp") if full == "mkdtemp" else (np, "save")), refuse)
+    with pytest.raises(OutputError, match=r"No space left on device.*TMPDIR"):
+        _other_backend.convert_elsewhere(net, litert.SCHEMES["int8"], pictures, (8, 8, 1))
+    if full == "mkdtemp":
+        with pytest.raises(OutputError, match=r"No space left on device.*TMPDIR"):
+            litert.convert(net)
+
+
+def test_a_plain_copy_is_as_true_as_a_clone():
+    class Unregistered(layers.Layer):
+        def call(self, inputs):
+            return inputs * 2
+
+    shared = layers.Dense(6, name="sha red")
+    first = keras.Sequential([keras.Input((6,)), shared], name="first")
+    second = keras.Sequential([keras.Input((6,)), shared], name="second")
+    images = keras.Input((8, 8, 1))
+    hidden = layers.Dense(6, name="hid den")(Unregistered()(layers.Flatten()(images)))
+    model = keras.Model(images, layers.Dense(3, name="scores")(second(first(hidden))))
+    shared.trainable = False
+    model.compile("adam", lambda wanted, got: keras.ops.mean(got))
+    before = np.random.get_state()[1].tolist()
+    plain = plain_model(model)
+    assert np.random.get_state()[1].tolist() == before
+    assert model.compiled
+    assert not plain.compiled
+    assert len(plain.weights) == len(model.weights)
+    assert [tuple(v.shape) for v in plain.trainable_weights] == [
+        tuple(v.shape) for v in model.trainable_weights
+    ]
+    inputs = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    assert np.asarray(plain(inputs)) == pytest.approx(np.asarray(model(inputs)))
+
+
 def test_the_other_process_does_the_job_it_is_given(net, pictures, files, tmp_path):
     models.save_model(net, tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", pictures)
-    (tmp_path / "job.json").write_text('{"scheme": "int8", "image_shape": [8, 8, 1]}')
+    (tmp_path / "job.json").write_text(_job("int8"))
     _work(tmp_path)
     assert (tmp_path / "model.tflite").stat().st_size == pytest.approx(len(files["int8"]), rel=0.02)
 
@@ -284,7 +353,7 @@ def test_a_layer_that_the_other_process_does_not_know_is_refused(tmp_path):
 
     model = keras.Sequential([keras.Input((8, 8, 1)), Mine(), layers.Flatten(), layers.Dense(10)])
     models.save_model(model, tmp_path / "model.keras")
-    (tmp_path / "job.json").write_text('{"scheme": "float32", "image_shape": [8, 8, 1]}')
+    (tmp_path / "job.json").write_text(_job("float32"))
     _work(tmp_path)
     finished = subprocess.CompletedProcess([], 0, "", "")
     with pytest.raises(ModelError, match="layers that only the calling process knows"):

@@ -161,3 +161,58 @@ def test_the_recipe_does_not_change_after_it_was_checked() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse_recipe(SMALL).seed = 3  # type: ignore[misc]
     assert isinstance(parse_recipe(SMALL), Recipe)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("steps.v1.5-int8.scheme=int9", r"scheme: 'int9' is not known\. Did you mean 'int8'\?"),
+        ("benchmark.subjects=[]", "subjects"),
+        ("benchmark={baseline: baseline, subjects: [pruned]}", "'baseline', which is not measured"),
+        ("seed=2026-13-45", "not valid YAML"),
+        ("steps.pruned.do=[train]", "no technique"),
+    ],
+)
+def test_mistakes_that_would_only_show_after_training(override: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        parse_recipe(SMALL, overrides=[override])
+
+
+def test_a_loaded_model_is_no_candidate_by_validation_accuracy() -> None:
+    steps = [
+        {"name": "mine", "do": "load", "path": "m.keras"},
+        {"name": "best", "do": "select", "among": ["mine"]},
+    ]
+    with pytest.raises(RecipeError, match="'mine' has none"):
+        parse_recipe(changed(steps=steps))
+
+
+def test_the_schemes_of_recipes_and_of_the_command_line_are_those_of_the_converter() -> None:
+    from typing import get_args
+
+    from trimtab.litert import SCHEMES
+    from trimtab.pipeline._recipe import ExportStep
+
+    assert set(get_args(ExportStep.model_fields["scheme"].annotation)) == set(SCHEMES)
+
+
+def test_relative_paths_are_seen_from_the_recipe_and_not_from_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    recipe = {"name": "own", "data": "photos", "steps": [{"name": "mine", "do": "load", "path": "m.keras"}]}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(recipe))
+    monkeypatch.chdir("/")
+    read = read_recipe(tmp_path / "own.yaml")
+    assert read.data.source == str(tmp_path / "photos")
+    assert read.steps[0].path == str(tmp_path / "m.keras")  # type: ignore[union-attr]
+
+
+def test_a_name_stays_a_name(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(SMALL))
+    assert read_recipe(tmp_path / "own.yaml").data.source == "digits"
+
+
+def test_a_name_too_long_for_a_file() -> None:
+    with pytest.raises(RecipeError, match="no recipe is named"):
+        read_recipe("a" * 300)

@@ -12,7 +12,7 @@ from trimtab._records import to_plain
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pruning import ConstantSparsity, KeepZeros, PolynomialSparsity, prune, sparsity_table
 from trimtab.pruning._prune import _first_best_epoch, _schedule
-from trimtab.training import History, TrainingResult, train
+from trimtab.training import Epoch, History, TrainingResult, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
 
@@ -79,7 +79,14 @@ def test_named_layers_only(trained, digits):
     assert [row.sparsity for row in sparsity_table(result.model)] == [0.0, 0.0, 0.5, 0.0]
 
 
-def test_equal_weights_stay_together_and_are_reported(digits, monkeypatch):
+@pytest.mark.parametrize(
+    ("epochs_done", "reason"),
+    [
+        (2, "weights of equal magnitude stay or go together"),
+        (1, "training ended after epoch 1, before the schedule's end in epoch 2"),
+    ],
+)
+def test_zeros_that_are_missing_are_reported_with_the_reason(digits, monkeypatch, epochs_done, reason):
     inputs = keras.Input(digits.image_shape)
     outputs = keras.layers.Dense(digits.classes, name="logits", kernel_initializer="ones")(
         keras.layers.Flatten()(inputs)
@@ -88,11 +95,27 @@ def test_equal_weights_stay_together_and_are_reported(digits, monkeypatch):
 
     def no_training(model, data, *, wrap_optimizer, **options):
         wrap_optimizer(keras.optimizers.SGD(0.1)).build(model.trainable_variables)
-        return TrainingResult(model, History((), 1, 0.0))
+        epoch = Epoch(1, 1.0, 0.1, 1.0, 0.1, 0.1, 1.0)
+        return TrainingResult(model, History((epoch,) * epochs_done, 1, 0.0))
 
     monkeypatch.setattr(importlib.import_module("trimtab.pruning._prune"), "train", no_training)
-    result = prune(model, digits, sparsity=0.5, schedule="constant", epochs=1)
-    assert any("logits/kernel has 0 zeros, 320 fewer than asked" in note for note in result.notes)
+    steps = -(-len(digits.train) // 128)
+    plan = PolynomialSparsity(0.0, 0.5, begin=0, end=2 * steps, frequency=steps)
+    result = prune(model, digits, schedule=plan, epochs=2)
+    assert f"logits/kernel has 0 zeros, 320 fewer than asked: {reason}" in result.notes
+
+
+def test_a_kept_checkpoint_gives_the_pruned_model_at_once(trained, digits, tmp_path):
+    model, path = trained[0], tmp_path / "state.npz"
+    options = {"sparsity": 0.5, "epochs": 2, "seed": 1}
+    first = prune(model, digits, checkpoint=path, keep_checkpoint=True, **options)
+    before = path.read_bytes()
+    again = prune(model, digits, checkpoint=path, keep_checkpoint=True, **options)
+    pairs = zip(first.model.get_weights(), again.model.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    assert again.history == first.history
+    assert again.layers == first.layers
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

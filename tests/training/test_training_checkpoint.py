@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from trimtab.errors import ConfigError, OutputError, RunError
 from trimtab.training import train
+from trimtab.training._checkpoint import config_digest
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
@@ -130,6 +132,148 @@ def test_a_damaged_checkpoint_is_not_used_and_that_is_said(
     result = train(_net(), digits, checkpoint=path, **{**_OPTIONS, "epochs": 5})
     assert result.notes[0] == "the checkpoint state.npz is damaged and was not used; training began anew"
     assert len(result.history.epochs) == 5
+
+
+def test_a_checkpoint_that_cannot_be_read_or_is_newer_is_refused_and_kept(
+    digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.npz"
+    _interrupted(digits, path, epoch=1)
+    before = path.read_bytes()
+
+    def no_access(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", no_access)
+        with pytest.raises(RunError, match=r"cannot be read \(Permission denied\)"):
+            train(_net(), digits, checkpoint=path, **_OPTIONS)
+    assert path.read_bytes() == before
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    meta = {**json.loads(arrays.pop("training.json").tobytes()), "format": 99}
+    np.savez(path, **{"training.json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}, **arrays)
+    with pytest.raises(RunError, match="format 99, of a newer Trimtab"):
+        train(_net(), digits, checkpoint=path, **_OPTIONS)
+    with pytest.raises(RunError, match="cannot be read"):
+        train(_net(), digits, checkpoint=tmp_path / ("n" * 300), **_OPTIONS)
+
+
+def test_a_state_that_is_half_good_leaves_no_trace(digits: ImageData, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    _interrupted(digits, path, epoch=1)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    meta = json.loads(arrays.pop("training.json").tobytes())
+    meta["state"]["waited"] = "often"
+    np.savez(path, **{"training.json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}, **arrays)
+    result = train(_net(), digits, checkpoint=path, **_OPTIONS)
+    assert "is damaged" in result.notes[0]
+    assert [epoch.epoch for epoch in result.history.epochs] == [1, 2, 3, 4, 5]
+
+
+def test_other_starting_weights_are_refused(digits: ImageData, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    _interrupted(digits, path, epoch=1)
+    before = path.read_bytes()
+    other = _net()
+    other.weights[0].assign(other.weights[0] + 1e-6)
+    with pytest.raises(RunError, match="began from other weights"):
+        train(other, digits, checkpoint=path, **_OPTIONS)
+    assert path.read_bytes() == before
+
+
+def test_a_model_changed_after_ctrl_c_does_not_go_on(digits: ImageData, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    model = _interrupted(digits, path, epoch=1)
+    model.weights[0].assign(model.weights[0] * 2)
+    with pytest.raises(RunError, match="began from other weights"):
+        train(model, digits, checkpoint=path, **_OPTIONS)
+
+
+def test_after_ctrl_c_a_new_checkpoint_begins_from_the_weights_as_they_are(
+    digits: ImageData, tmp_path: Path
+) -> None:
+    model = _interrupted(digits, tmp_path / "first.npz", epoch=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, digits, checkpoint=tmp_path / "second.npz", callbacks=[_Interrupt(1)], **_OPTIONS)
+    with pytest.raises(RunError, match="began from other weights"):
+        train(_net(), digits, checkpoint=tmp_path / "second.npz", **_OPTIONS)
+
+
+class _Count(keras.callbacks.Callback):
+    """Counts the epochs that are really trained, stops after some, and then changes the weights."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.epochs, self._last = 0, last
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epochs += 1
+        self.model.stop_training = epoch + 1 >= self._last
+
+    def on_train_end(self, logs: Any = None) -> None:
+        bias = self.model.weights[-1]
+        bias.assign(bias + 0.125)
+
+
+@pytest.mark.parametrize("last", [3, 99])
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_a_kept_checkpoint_gives_the_finished_result_at_once(
+    digits: ImageData, tmp_path: Path, last: int, restore_best: bool
+) -> None:
+    path = tmp_path / "state.npz"
+    options = {**_OPTIONS, "checkpoint": path, "keep_checkpoint": True, "restore_best": restore_best}
+    model, count = _net(), _Count(last)
+    result = train(model, digits, callbacks=[count], **options)
+    before = path.read_bytes()
+    for other in (_net(), model):
+        again, second = other, _Count(last)
+        repeated = train(again, digits, callbacks=[second], **options)
+        assert count.epochs == min(last, 5)
+        assert second.epochs == 0
+        assert _same(model, again)
+        assert repeated.history == result.history
+        assert repeated.notes[1:] == result.notes
+    assert path.read_bytes() == before
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class _Subclassed(keras.Model):
+    """A model that Keras cannot tell the output shape of, with an argument that is no plain data."""
+
+    def __init__(self, told: Any = None) -> None:
+        super().__init__(name="subclassed")  # the class name is no scope name
+        self._told = told
+        self.flat = keras.layers.Flatten()
+        self.head = keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=2))
+
+    def call(self, inputs: Any) -> Any:
+        return self.head(self.flat(inputs))
+
+
+def _subclassed() -> Any:
+    model = _Subclassed(object())
+    model(np.zeros((1, 8, 8, 1), np.float32))
+    return model
+
+
+def test_a_subclassed_model_continues(digits: ImageData, tmp_path: Path) -> None:
+    unbroken = _subclassed()
+    train(unbroken, digits, **_OPTIONS)
+    with pytest.raises(KeyboardInterrupt):
+        train(_subclassed(), digits, checkpoint=tmp_path / "s.npz", callbacks=[_Interrupt(2)], **_OPTIONS)
+    continued = _subclassed()
+    notes = train(continued, digits, checkpoint=tmp_path / "s.npz", **_OPTIONS).notes
+    assert notes[0].startswith("continued after epoch 2")
+    assert _same(unbroken, continued)
+
+
+def test_a_digest_of_a_config_knows_objects_by_their_type_and_numbers_by_their_value() -> None:
+    assert config_digest({"a": object()}) == config_digest({"a": object()})
+    assert config_digest({"a": object()}) != config_digest({"a": _Bomb()})
+    assert config_digest([np.float32(0.5)]) != config_digest([np.float32(0.25)])
+    assert config_digest([np.arange(2)]) != config_digest([np.arange(3)])
 
 
 class _Bomb:

@@ -50,5 +50,5 @@ def test_patience_counts_epochs_without_a_better_one() -> None:
 def test_plain_form_gives_the_same_state_back() -> None:
     state = _run([(0.5, 1.0), (0.6, 1.0), (0.6, 1.1)], patience=2)
     again = TrainingState()
-    again.take(state.to_plain(), state.best_weights)
+    again.become(TrainingState.of_plain(state.to_plain(), state.best_weights))
     assert again == state

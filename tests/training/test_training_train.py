@@ -118,6 +118,37 @@ def test_a_softmax_head_is_seen_and_a_wrong_claim_is_refused(digits: ImageData) 
         train(_net(softmax=True), digits, epochs=1, from_logits=True)
 
 
+def _pooled_softmax() -> Any:
+    """Probabilities from a graph that does not end in its softmax."""
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(10, 3, activation="softmax")(image)
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+
+
+def test_outputs_that_are_probabilities_are_seen_whatever_the_last_layer(digits: ImageData) -> None:
+    model = _pooled_softmax()
+    train(model, digits, epochs=1)
+    assert model.loss.get_config()["from_logits"] is False
+    train(model, digits, epochs=1, from_logits=False)
+    with pytest.raises(ModelError, match=r"gives probabilities .* but from_logits=True"):
+        train(model, digits, epochs=1, from_logits=True)
+
+
+def test_logits_are_not_taken_for_probabilities(digits: ImageData) -> None:
+    with pytest.raises(ModelError, match=r"does not give probabilities .* but from_logits=False"):
+        train(_net(), digits, epochs=1, from_logits=False)
+
+
+def test_a_model_saved_in_mid_training_with_smoothing_loads(digits: ImageData, tmp_path: Path) -> None:
+    path = tmp_path / "mid.keras"
+    train(_net(), digits, epochs=1, label_smoothing=0.1, callbacks=[keras.callbacks.ModelCheckpoint(path)])
+    loss = keras.models.load_model(path).loss
+    assert (loss.smoothing, loss.from_logits, loss.name) == (0.1, True, "smoothed_crossentropy")
+    other = type(loss)(True, 0.2, name="mine", reduction="none")
+    again = type(loss).from_config(other.get_config())
+    assert (again.smoothing, again.name, again.reduction) == (0.2, "mine", "none")
+
+
 def test_smoothing_equals_keras_own_on_one_hot_labels() -> None:
     from trimtab.training._losses import crossentropy
 

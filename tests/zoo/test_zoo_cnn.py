@@ -65,10 +65,10 @@ def test_batch_norm_stands_between_convolution_and_relu() -> None:
     assert not model.get_layer("conv_1").use_bias
 
 
-def test_dropout_is_added_after_each_stage_and_before_the_logits() -> None:
+def test_dropout_stands_before_the_logits_alone() -> None:
     model = cnn((8, 8, 1), 2, filters=(4, 4), dropout=0.4)
     rates = {layer.name: layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
-    assert rates == {"pool_1_dropout": 0.2, "pool_2_dropout": 0.2, "dropout": 0.4}
+    assert rates == {"dropout": 0.4}
     assert "Dropout" not in kinds(cnn((8, 8, 1), 2, filters=(4, 4)))
 
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from trimtab._versions import versions
 from trimtab.benchmarking._benchmark import benchmark
 from trimtab.benchmarking._latency import Timing, time_interleaved
-from trimtab.benchmarking._machine import machine, versions
+from trimtab.benchmarking._machine import machine
 from trimtab.benchmarking._measurement import Measurement, Predictions, Row
 from trimtab.benchmarking._result import BenchmarkResult
 from trimtab.benchmarking._statistics import (

@@ -125,9 +125,8 @@ def accuracy(given: Answers, split: str, confidence: float) -> Measurement:
 def loss(given: Answers, split: str, confidence: float) -> Measurement:
     """Gives the mean cross-entropy, with its normal interval."""
     value, low, high = mean_interval(given.losses, confidence)
-    method = (
-        f"Mean cross-entropy over {len(given.losses):,} {split} images; interval of +- z standard errors."
-    )
+    how = "no interval, of one image" if low is None else "interval of +- z standard errors"
+    method = f"Mean cross-entropy over {len(given.losses):,} {split} images; {how}."
     return Measurement("loss", value, "nats", low, high, confidence, method)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimtab._versions import versions
 from trimtab.benchmarking._answers import Answers, accuracy, accuracy_difference, answers, loss
 from trimtab.benchmarking._comparison import latency as latency_of
 from trimtab.benchmarking._comparison import size_reduction, speed_up
 from trimtab.benchmarking._latency import Timing, time_interleaved
-from trimtab.benchmarking._machine import machine, versions
+from trimtab.benchmarking._machine import machine
 from trimtab.benchmarking._measurement import Measurement, Row
 from trimtab.benchmarking._result import BenchmarkResult
 from trimtab.errors import ConfigError, DataError, nearest
@@ -45,9 +46,11 @@ class _Settings:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("threads", 1), ("rounds", 1), ("batch", 2)):
+        for name, least in (("threads", 1), ("rounds", 1), ("batch", 2), ("seed", 0)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
+            if value is None and name == "batch":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(
                     f"{name} must be a whole number of {least} or more. Received: {name}={value!r}."
                 )

@@ -77,7 +77,11 @@ def speed_up(own: Timing, baseline: Timing, same_kind: bool, confidence: float, 
 
 def size_reduction(own: Measurement, baseline: Measurement, is_baseline: bool) -> Measurement:
     """Gives how many times smaller than the baseline's a subject's file is."""
-    if is_baseline or not own.value or not baseline.value:
+    if not own.value or not baseline.value:
+        whose, size = ("this one", own) if not own.value else ("the baseline", baseline)
+        told = f"Not measured: the size of {whose} is missing. {size.method}".strip()
+        return Measurement("size_reduction", None, "ratio", method=told)
+    if is_baseline:
         return Measurement("size_reduction", 1.0, "ratio", method="This is the baseline.")
     return Measurement(
         "size_reduction",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from trimtab._temporary import temporary_folder
 from trimtab.benchmarking._compiled_call import CompiledCall, compiled_call
 from trimtab.benchmarking._measurement import Measurement
 from trimtab.benchmarking._subject import Subject, TimedCall, file_sizes, read_model_file, subject
@@ -37,7 +37,7 @@ class KerasSubject(Subject):
     Args:
         name: of the subject.
         model: the model; it is not changed.
-        path: of the file it came from; None where it has none, and then it is saved to be weighed.
+        path: of the file it came from; None where it has none.
     """
 
     kind = "keras"
@@ -115,13 +115,18 @@ class KerasSubject(Subject):
         return int(fixed) if fixed else _BATCH
 
     def _content(self) -> tuple[bytes, str]:
-        """Gives the bytes of the model's file, saving it where there is none, and says which file."""
+        """Gives the bytes of the model's file, and says which file.
+
+        The model is saved anew even where it came from a file: what training left in that (the optimizer's
+        state can be two thirds of it) deploys nothing, and a model in memory is weighed without it.
+        """
+        which = "the .keras file, saved without optimizer state"
         if self._path is not None:
-            return read_model_file(self._path), f"the {self._path.suffix} file as it is"
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
+            which += f" ({self._path.name} itself has {len(read_model_file(self._path)):,} bytes)"
+        with temporary_folder() as folder:
+            path = folder / "model.keras"
             save_model(self._model, path)
-            return read_model_file(path), "the .keras file, saved without optimizer state"
+            return read_model_file(path), which
 
 
 @subject.register(keras.Model)

@@ -29,6 +29,7 @@ class LiteRTSubject(Subject):
         name: of the subject.
         path: of the file.
         threads: of its interpreters.
+        softmax: whether it ends in softmax, where its record says so; None to look at its operators.
 
     Raises:
         ModelError: there is no such file.
@@ -37,8 +38,9 @@ class LiteRTSubject(Subject):
 
     kind = "litert"
 
-    def __init__(self, name: str, path: Path, threads: int) -> None:
+    def __init__(self, name: str, path: Path, threads: int, softmax: bool | None = None) -> None:
         super().__init__(name)
+        self._softmax = softmax
         self._path, self._threads = path, threads
         self._content = read_model_file(path)
         self._model = LiteRTModel(path, threads=threads)
@@ -46,7 +48,7 @@ class LiteRTSubject(Subject):
     @property
     def probabilities(self) -> bool:
         """Whether the file ends in softmax."""
-        return self._model.ends_in_softmax
+        return self._model.ends_in_softmax if self._softmax is None else self._softmax
 
     def check(self, data: ImageData) -> None:
         """Raises `ModelError` unless the file fits the data."""
@@ -135,4 +137,4 @@ class LiteRTSubject(Subject):
 @subject.register(Artifact)
 def _of_artifact(source: Artifact, name: str, threads: int) -> Subject:
     """Takes the file that an artifact describes."""
-    return LiteRTSubject(name, Path(source.path), threads)
+    return LiteRTSubject(name, Path(source.path), threads, softmax=source.softmax == "kept")

@@ -1,11 +1,10 @@
-"""What numbers were measured on and with: the processor, the memory, the versions. Nothing personal.
+"""What numbers were measured on: the processor, the memory. Nothing personal.
 
 No backend is imported to find out: a run records these before it has done anything.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -13,9 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trimtab._version import __version__
-
-__all__ = ["machine", "versions"]
+__all__ = ["machine"]
 
 # The instructions that decide how fast a network runs, as the systems name them.
 _FLAGS = (
@@ -40,8 +37,6 @@ _FLAGS = (
     "sve2",
     "sme",
 )
-_PACKAGES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
-_BACKEND_PACKAGES = {"jax": "jax", "torch": "torch", "openvino": "openvino"}
 
 
 def machine() -> dict[str, Any]:
@@ -65,31 +60,6 @@ def machine() -> dict[str, Any]:
         "system": _system(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
-
-
-def versions() -> dict[str, str | None]:
-    """Lists the versions of what numbers depend on; None where a package is not installed.
-
-    ``backend`` is the one that Keras runs on if Keras is loaded, else the one the environment asks for, else
-    None. A backend other than TensorFlow adds its own version.
-    """
-    found: dict[str, str | None] = {"trimtab": __version__, "python": platform.python_version()}
-    found.update({package: _version(package) for package in _PACKAGES})
-    keras = sys.modules.get("keras")
-    backend = keras.config.backend() if keras is not None else os.environ.get("KERAS_BACKEND")
-    found["backend"] = backend
-    if backend in _BACKEND_PACKAGES:
-        found[backend] = _version(_BACKEND_PACKAGES[backend])
-    return found
-
-
-def _version(package: str) -> str | None:
-    """Gives the version of a package without importing it."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        # TensorFlow alone is also published without its GPU parts, under another name.
-        return _version("tensorflow-cpu") if package == "tensorflow" else None
 
 
 def _system() -> str:

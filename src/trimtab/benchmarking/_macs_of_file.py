@@ -33,11 +33,23 @@ def macs_of_file(content: bytes) -> tuple[int | None, tuple[str, ...]]:
         name = names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM")
         if name in _RULES:
             inputs = [_shape(graph, operator.Inputs(place)) for place in range(operator.InputsLength())]
+            if name == "BATCH_MATMUL" and _first_is_transposed(schema, operator):
+                inputs[0] = (*inputs[0][:-2], inputs[0][-1], inputs[0][-2])
             macs += _RULES[name](inputs, _shape(graph, operator.Outputs(0)))
         elif name in _UNCOUNTABLE or name.startswith("STABLEHLO"):
             uncounted.add(name)
     batch = max((_shape(graph, graph.Inputs(0)) or (1,))[0], 1)
     return (None if uncounted else macs // batch), tuple(sorted(uncounted))
+
+
+def _first_is_transposed(schema: Any, operator: Any) -> bool:
+    """True where a product takes its first matrix transposed. The second's form is in the output's shape."""
+    table = operator.BuiltinOptions()
+    if table is None:
+        return False
+    options = schema.BatchMatMulOptions()
+    options.Init(table.Bytes, table.Pos)
+    return bool(options.AdjX())
 
 
 def _shape(graph: Any, tensor: int) -> Shape:

@@ -56,8 +56,12 @@ def _answer(process: subprocess.Popen[bytes]) -> dict[str, int] | str:
     if process.returncode != 0:
         last = complaints.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         return f"the measuring process failed: {last[0]}"
-    answer: dict[str, int] = json.loads(output)
-    return answer
+    try:
+        answer = json.loads(output)
+        return {name: int(answer[name]) for name in ("first", "second")}
+    except (ValueError, KeyError, TypeError):  # a library that speaks on stdout, in whatever encoding
+        said = output.decode(errors="replace").strip()
+        return f"the measuring process gave no numbers but {said[:80]!r}"
 
 
 def _summarised(answers: list[dict[str, int] | str]) -> Measurement:

@@ -27,11 +27,11 @@ __all__ = [
 
 
 class Interval(NamedTuple):
-    """An estimate and the limits that hold it with the confidence asked for."""
+    """An estimate and the limits that hold it with the confidence asked for; None where there are none."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class McNemar(NamedTuple):
@@ -139,13 +139,17 @@ def paired_difference(first_only: int, second_only: int, trials: int, confidence
 def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """Gives the mean of many samples with its normal interval (mean +- z standard errors).
 
+    One sample says nothing of its spread, so its interval has no limits (None).
+
     Raises:
         ConfigError: there is no sample, or the confidence makes no sense.
     """
     values = _samples(samples)
     mean = float(values.mean())
-    error = float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else 0.0
-    half = _normal_quantile(confidence) * error
+    z = _normal_quantile(confidence)
+    if values.size == 1:
+        return Interval(mean, None, None)
+    half = z * float(values.std(ddof=1)) / math.sqrt(values.size)
     return Interval(mean, mean - half, mean + half)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import singledispatch
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from trimtab._compression import gzipped
 from trimtab.benchmarking._latency import Call
 from trimtab.benchmarking._measurement import Measurement
 from trimtab.errors import ConfigError, ModelError, nearest
@@ -125,7 +125,7 @@ def read_model_file(path: Path) -> bytes:
 
 def file_sizes(content: bytes, which: str) -> list[Measurement]:
     """Measures the bytes of a file's content, as it is and as a download would carry it."""
-    packed = len(gzip.compress(content, compresslevel=9, mtime=0))
+    packed = len(gzipped(content))
     return [
         Measurement("bytes", len(content), "bytes", method=f"Size of {which}."),
         Measurement("gzip_bytes", packed, "bytes", method=f"Size of the gzip, level 9, of {which}."),

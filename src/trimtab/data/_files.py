@@ -15,7 +15,7 @@ from typing import IO, Protocol
 from trimtab.data._limits import check_memory
 from trimtab.errors import DataError, DataNotFoundError
 
-__all__ = ["Files", "FolderFiles", "ZipFiles", "existing", "open_zip", "shorten"]
+__all__ = ["Files", "FolderFiles", "ZipFiles", "existing", "home_expanded", "open_zip", "shorten", "shown"]
 
 _LARGE = 64 * 2**20  # bytes of a member from which its compression ratio is looked at
 _MOST_RATIO = 200  # images are compressed already; only blank ones and bombs shrink so far
@@ -169,9 +169,35 @@ def shorten(error: BaseException) -> str:
 
 def existing(path: Path) -> Path:
     """Returns `path` if something is there; raises `DataNotFoundError` with what to do otherwise."""
-    if not path.exists():
-        raise DataNotFoundError(f"{path} does not exist; a folder, .npz or .zip was needed. Check the path.")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte
+        raise DataNotFoundError(
+            f"{shown(path)} does not exist; a folder, .npz or .zip was needed. Check the path."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{shown(path)} cannot be read ({error.strerror or error}); a folder, .npz or .zip was needed. "
+            "Check the path and its permissions."
+        ) from error
     return path
+
+
+def home_expanded(path: str | os.PathLike[str]) -> Path:
+    """Returns the path with ``~`` and ``~user`` put in full; raises `DataNotFoundError` for nobody's home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataNotFoundError(
+            f"{shown(path)} begins with the home folder of a user who is not known here. "
+            "Write the path in full."
+        ) from error
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Returns a path in words, in one line of at most 160 characters."""
+    text = ascii(os.fspath(path))[1:-1] if "\0" in os.fspath(path) else os.fspath(path)
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def _is_visible(parts: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.data._files import existing, home_expanded, shown
 from trimtab.data._image_data import ImageData, Split, checked_range, digest_of
 from trimtab.data._named import NAMED_SETS, named_set, set_name
 from trimtab.data._open import open_source
@@ -63,10 +64,10 @@ def load_data(
     input_range = checked_range(input_range)
     known = set_name(source) if isinstance(source, str) else None
     if known is not None:
-        found = named_set(known, Path(data_dir).expanduser() if data_dir is not None else None, download)
+        found = named_set(known, home_expanded(data_dir) if data_dir is not None else None, download)
         name = known
     else:
-        path = Path(source).expanduser()
+        path = home_expanded(source)
         _check_spelling(source, path)
         found = open_source(path)
         name = path.resolve().stem if path.is_file() else path.resolve().name
@@ -197,8 +198,12 @@ def _check(
 
 def _check_spelling(source: str | os.PathLike[str], path: Path) -> None:
     """Raises `DataNotFoundError` for a word that is neither a set nor a path."""
-    if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
+    if not isinstance(source, str) or path.name != source or path.suffix:
+        return
+    try:
+        existing(path)
+    except DataNotFoundError as error:
         raise DataNotFoundError(
-            f"{source!r} is neither a named set ({', '.join(NAMED_SETS)}) nor a file or folder."
+            f"{shown(source)!r} is neither a named set ({', '.join(NAMED_SETS)}) nor a file or folder."
             f"{nearest(source, [*NAMED_SETS, 'fashion-mnist'])} Check the spelling or the path."
-        )
+        ) from error

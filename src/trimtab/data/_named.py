@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trimtab.data._files import shorten
+from trimtab.data._files import home_expanded, shorten
 from trimtab.data._open import NoKnownKindError, open_source
 from trimtab.data._source import Source, array_source
 from trimtab.errors import DataError, DataNotFoundError
@@ -133,7 +133,8 @@ def _places(data_dir: Path | None) -> Iterator[tuple[str, Path, bool]]:
     elif from_environment:
         yield "TRIMTAB_DATA", Path(from_environment), False
     home = os.environ.get("KERAS_HOME")
-    yield "Keras' cache", (Path(home) if home else Path("~/.keras").expanduser()) / "datasets", True
+    with contextlib.suppress(DataError):  # no home, no cache
+        yield "Keras' cache", (Path(home) if home else home_expanded("~/.keras")) / "datasets", True
     yield "system data sets", SYSTEM_DATASETS, False
 
 
@@ -142,8 +143,13 @@ def _candidates(folder: Path, wanted: NamedSet) -> Iterator[Path]:
     for spelling in wanted.spellings:
         for ending in ("", ".npz", ".zip"):
             candidate = folder / f"{spelling}{ending}"
-            if candidate.exists():
-                yield candidate
+            try:
+                candidate.stat()
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                continue
+            except OSError:  # opening it will say what is wrong
+                pass
+            yield candidate
 
 
 def _checked(source: Source, wanted: NamedSet) -> Source:

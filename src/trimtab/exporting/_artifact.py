@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import hashlib
 import json
@@ -18,7 +19,7 @@ from trimtab.errors import ModelError
 if TYPE_CHECKING:
     from trimtab.litert import Parity
 
-__all__ = ["Artifact", "record_path"]
+__all__ = ["Artifact", "previous_compressed", "record_path"]
 
 FORMAT = 1
 
@@ -44,7 +45,7 @@ class Artifact:
         calibration: number, seed and digest of the training images that ranges were calibrated with; None
             where the scheme needs none.
         softmax: ``"none"`` where the model gives logits, else ``"kept"`` or ``"stripped"``.
-        versions: of trimtab, keras, tensorflow and ai-edge-litert.
+        versions: of trimtab, keras, tensorflow and ai-edge-litert; None where a package has another name.
         model: the Keras model's name.
         model_digest: digest of its architecture and weights (see `trimtab.models.model_digest`).
         data: name and digest of the data; None where none was given.
@@ -65,7 +66,7 @@ class Artifact:
     parity_images: str
     calibration: Mapping[str, Any] | None
     softmax: str
-    versions: Mapping[str, str]
+    versions: Mapping[str, str | None]
     model: str
     model_digest: str
     data: Mapping[str, str] | None = None
@@ -73,11 +74,15 @@ class Artifact:
     notes: tuple[str, ...] = ()
 
     def write(self) -> None:
-        """Writes the record beside the file; file names in it are relative, so that both can move."""
+        """Writes its record beside the file."""
+        _atomic.write_bytes(record_path(self.path), self.record())
+
+    def record(self) -> builtins.bytes:
+        """Returns the content of its record; file names in it are relative, so that both can move."""
         record = to_plain(self)
         record["path"] = self.path.name
         record["compressed"] = self.compressed.name if self.compressed else None
-        _atomic.write_json(record_path(self.path), {"format": FORMAT, **record})
+        return (json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False) + "\n").encode()
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Artifact:
@@ -133,6 +138,16 @@ class Artifact:
 def record_path(path: Path) -> Path:
     """Returns where the record of a file lies: ``digits.tflite.json`` for ``digits.tflite``."""
     return path.with_name(path.name + ".json")
+
+
+def previous_compressed(path: Path) -> Path | None:
+    """Returns the compressed file that an earlier export to `path` wrote, by its record."""
+    try:
+        name = _read_record(path).get("compressed")
+    except ModelError:
+        return None
+    # Never a file of another name: a record is only a file, which anybody may have edited.
+    return path.with_name(name) if name == path.name + ".gz" else None
 
 
 def _read_record(path: Path) -> dict[str, Any]:

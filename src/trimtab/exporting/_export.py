@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import importlib.metadata
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +13,13 @@ import keras
 import numpy as np
 
 from trimtab import _atomic, litert, models
+from trimtab._compression import gzipped
 from trimtab._version import __version__
+from trimtab._versions import version_of
 from trimtab.errors import ConfigError, ModelError, ParityError, nearest
-from trimtab.exporting._artifact import Artifact
+from trimtab.exporting._artifact import Artifact, previous_compressed, record_path
 from trimtab.exporting._images import calibration_images, parity_images
+from trimtab.exporting._writing import write_set
 from trimtab.litert import Parity, Scheme
 from trimtab.litert._signature import image_shape_of
 from trimtab.progress import Progress, Silent
@@ -100,6 +101,7 @@ def export(
     """
     kind = litert.scheme(scheme)
     path = _checked_path(path, softmax)
+    _check_seed(seed)
     if data is not None:
         models.check_fits(model, data)
     shape = image_shape_of(model, data.image_shape if data is not None else None)
@@ -130,6 +132,12 @@ def _checked_path(path: str | os.PathLike[str], softmax: str) -> Path:
             f"{str(path.with_suffix('.tflite'))!r}, say."
         )
     return path
+
+
+def _check_seed(seed: int) -> None:
+    """Raises `ConfigError` for what is no seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"seed must be a whole number of 0 or more. Received: seed={seed!r}.")
 
 
 def _without_refused_softmax(model: keras.Model, scheme: Scheme, softmax: str) -> tuple[keras.Model, str]:
@@ -181,8 +189,7 @@ def _write(
 ) -> Artifact:
     """Writes file, compressed file and record, and returns the record."""
     content, summary = proved.content, litert.inspect(proved.content)
-    # No name and no time in the header: the same file compresses to the same bytes.
-    zipped = gzip.compress(content, compresslevel=9, mtime=0)
+    zipped = gzipped(content)
     compressed = path.with_name(path.name + ".gz") if compress else None
     artifact = Artifact(
         path=path,
@@ -198,23 +205,21 @@ def _write(
         parity_images=proved.images.proof_from,
         calibration=proved.images.record,
         softmax=proved.softmax,
-        versions=_versions(),
+        versions={"trimtab": __version__, **{name: version_of(name) for name in _PACKAGES}},
         model=model.name,
         model_digest=models.model_digest(model),
         data={"name": data.name, "digest": data.digest} if data is not None else None,
         compressed=compressed,
         notes=_notes(model, proved.softmax, proved.images),
     )
-    _atomic.write_bytes(path, content)
+    stale = previous_compressed(path)
+    files = {path: content}
     if compressed is not None:
-        _atomic.write_bytes(compressed, zipped)
-    artifact.write()
+        files[compressed] = zipped
+    write_set({**files, record_path(path): artifact.record()})
+    if stale is not None and stale != compressed:
+        stale.unlink(missing_ok=True)  # it holds the file that was just replaced
     return artifact
-
-
-def _versions() -> dict[str, str]:
-    """Returns the versions of all that makes the file."""
-    return {"trimtab": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
 
 
 def _notes(model: keras.Model, softmax: str, images: _Images) -> tuple[str, ...]:

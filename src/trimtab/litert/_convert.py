@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from trimtab._quiet import quiet_native_logs
-from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError
+from trimtab._temporary import temporary_folder
+from trimtab.errors import ConfigError, ConversionError, ModelError, first_line
 from trimtab.litert._plain import plain_model
 from trimtab.litert._scheme import Scheme
 from trimtab.litert._scheme import scheme as find_scheme
@@ -62,9 +61,9 @@ def convert(
         from trimtab.litert._other_backend import convert_elsewhere
 
         return convert_elsewhere(plain, kind, calibration, shape)
-    with _temporary_folder() as folder:
-        _save(plain, folder, shape)
-        return _convert_saved(folder, kind, calibration, model.name)
+    with temporary_folder() as folder:
+        _save(plain, str(folder), shape)
+        return _convert_saved(str(folder), kind, calibration, model.name)
 
 
 def _calibration(images: np.ndarray | None) -> np.ndarray:
@@ -99,18 +98,6 @@ def _check_finite(model: keras.Model, calibration: np.ndarray | None) -> None:
         )
 
 
-class _temporary_folder(tempfile.TemporaryDirectory[str]):  # noqa: N801
-    """A temporary folder whose making fails in one line."""
-
-    def __init__(self) -> None:
-        try:
-            super().__init__(prefix="trimtab-")
-        except OSError as error:
-            raise OutputError(
-                f"No temporary folder could be made ({error.strerror}). Free some space, or set TMPDIR."
-            ) from error
-
-
 def _save(model: keras.Model, folder: str, shape: tuple[int, int, int]) -> None:
     """Writes `model` as a SavedModel of batch 1."""
     signature = [keras.InputSpec(shape=(1, *shape), dtype="float32")]
@@ -118,14 +105,11 @@ def _save(model: keras.Model, folder: str, shape: tuple[int, int, int]) -> None:
         with quiet_native_logs(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TensorFlow's and Keras' own, about what they call themselves
             model.export(folder, format="tf_saved_model", verbose=False, input_signature=signature)
-    except OSError as error:
-        raise OutputError(
-            f"The temporary folder {folder} cannot be written ({error.strerror}). Free some space, or set "
-            "TMPDIR."
-        ) from error
+    except OSError:
+        raise  # told by `temporary_folder`
     except Exception as error:
         raise ConversionError(
-            f"Model {model.name!r} cannot be traced by TensorFlow: {_first_line(error)}. A custom layer must "
+            f"Model {model.name!r} cannot be traced by TensorFlow: {first_line(error)}. A custom layer must "
             "use keras.ops on its inputs only."
         ) from error
 
@@ -137,7 +121,7 @@ def _convert_saved(folder: str, scheme: Scheme, calibration: np.ndarray | None, 
     try:
         with quiet_native_logs(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations inside the converter, which users cannot mend
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             _configure(converter, tf, scheme, calibration)
             return bytes(converter.convert())
     except Exception as error:
@@ -175,13 +159,6 @@ def _refusal(name: str, scheme: Scheme, message: str) -> str:
             "the layer by one made of builtin operators; Trimtab does not ship files that need TensorFlow's."
         )
     return (
-        f"The LiteRT converter refused model {name!r} in scheme {scheme.name!r}: {_first_line(message)}. Try "
+        f"The LiteRT converter refused model {name!r} in scheme {scheme.name!r}: {first_line(message)}. Try "
         "the scheme 'float32' to see whether quantization is what it cannot do."
     )
-
-
-def _first_line(error: object) -> str:
-    """Returns the first line that says something, shortened, without its full stop."""
-    lines = (line.strip() for line in str(error).splitlines())
-    text = next((line for line in lines if line), type(error).__name__)
-    return (text[:237] + "..." if len(text) > 240 else text).rstrip(".")

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from trimtab.errors import ConversionError, ModelError
+from trimtab.errors import ConversionError, ModelError, first_line
 
 __all__ = ["FileSummary", "TensorInfo", "inspect", "read_content"]
 
 _TRAINED_TYPES = ("float32", "float16", "int8", "uint8", "int4")
+# Operators that leave the meaning of the numbers as it is, as the layers do that `has_softmax` sees through.
+_NEUTRAL_OPS = ("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE")
 _NUMPY = {"float32": "<f4", "float16": "<f2", "int8": "i1", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
 
 
@@ -68,7 +70,7 @@ class FileSummary:
         parameters: numbers in the weights and biases, each stored once; shapes and axes do not count.
         non_zeros: numbers among them that do not mean 0.
         float_tensors: names of the tensors of type float32, constants included.
-        ends_in_softmax: True where the last operator (but for a change of type) is a softmax.
+        ends_in_softmax: True where the last operator (but for changes of type or shape) is a softmax.
     """
 
     bytes: int
@@ -156,7 +158,7 @@ def read_content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
     except (ValueError, RuntimeError) as error:
         raise ConversionError(
             f"{name} is a damaged or truncated LiteRT file ({len(content)} bytes): "
-            f"{str(error).splitlines()[0][:160]}. Export the model again."
+            f"{first_line(error, 160)}. Export the model again."
         ) from error
     return content, name
 
@@ -218,7 +220,7 @@ def _op_name(schema: Any, model: Any, operator: Any) -> str:
 
 
 def _last_op(schema: Any, model: Any, graph: Any) -> str:
-    """Returns the operator that makes the output, seen through changes of number type."""
+    """Returns the operator that makes the output, seen through changes of number type and shape."""
     makers = {
         int(operator.Outputs(at)): operator
         for operator in (graph.Operators(index) for index in range(graph.OperatorsLength()))
@@ -227,7 +229,7 @@ def _last_op(schema: Any, model: Any, graph: Any) -> str:
     wanted = int(graph.Outputs(0))
     while wanted in makers:
         name = _op_name(schema, model, makers[wanted])
-        if name not in ("QUANTIZE", "DEQUANTIZE", "CAST"):
+        if name not in _NEUTRAL_OPS:
             return name
         wanted = int(makers[wanted].Inputs(0))
     return ""

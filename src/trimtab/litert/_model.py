@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from trimtab._quiet import quiet_native_logs
-from trimtab.errors import ConfigError, ConversionError
+from trimtab.errors import ConfigError, ConversionError, first_line
 from trimtab.litert._inspect import FileSummary, inspect, read_content
 
 __all__ = ["LiteRTModel"]
@@ -51,7 +51,7 @@ class LiteRTModel:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ConversionError(
-                f"{self._name} does not run in LiteRT: {str(error).splitlines()[0][:240]}. Convert the model "
+                f"{self._name} does not run in LiteRT: {first_line(error)}. Convert the model "
                 "again with builtin operators only."
             ) from error
         self.threads = threads

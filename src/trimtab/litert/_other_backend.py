@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from trimtab import errors
-from trimtab.litert._scheme import Scheme, scheme
+from trimtab import _atomic, errors, models
+from trimtab._temporary import temporary_folder
+from trimtab.litert._scheme import Scheme
 
 __all__ = ["convert_elsewhere"]
 
@@ -26,22 +26,16 @@ def convert_elsewhere(
 
     Raises:
         ModelError: the model cannot be saved or read again (a custom layer that only this process knows).
+        OutputError: the temporary folder cannot be written.
         ConversionError: the converter refused the model.
     """
-    with tempfile.TemporaryDirectory(prefix="trimtab-") as name:
-        folder = Path(name)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Keras': the optimizer is not built, and is not needed
-                model.save(folder / "model.keras")
-        except Exception as error:
-            raise errors.ModelError(
-                f"Model {model.name!r} cannot be saved as a .keras file, which conversion from "
-                f"{keras.config.backend()} needs: {error}. Give its custom layers a get_config()."
-            ) from error
+    with temporary_folder() as folder:
+        models.save_model(model, folder / "model.keras")
         if images is not None:
             np.save(folder / "images.npy", images)
-        (folder / "job.json").write_text(json.dumps({"scheme": kind.name, "image_shape": shape}))
+        (folder / "job.json").write_text(
+            json.dumps({"scheme": dataclasses.asdict(kind), "image_shape": shape})
+        )
         finished = subprocess.run(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "trimtab.litert._other_backend", str(folder)],
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONWARNINGS": "ignore"},
@@ -76,15 +70,14 @@ def _work(folder: Path) -> None:
         model = _read(folder / "model.keras")
         content = convert(
             model,
-            scheme(job["scheme"]),
+            Scheme(**job["scheme"]),
             np.load(images, allow_pickle=False) if images.exists() else None,
             image_shape=tuple(job["image_shape"]),
         )
+        _atomic.write_bytes(folder / "model.tflite", content)
     except errors.TrimtabError as error:
         record = {"kind": type(error).__name__, "message": str(error)}
         (folder / "error.json").write_text(json.dumps(record))
-        return
-    (folder / "model.tflite").write_bytes(content)
 
 
 def _read(path: Path) -> keras.Model:
@@ -94,7 +87,7 @@ def _read(path: Path) -> keras.Model:
     except Exception as error:
         raise errors.ModelError(
             "The model has layers that only the calling process knows, so it cannot be converted from this "
-            f"Keras backend ({str(error).splitlines()[0][:200]}). Run with KERAS_BACKEND=tensorflow."
+            f"Keras backend ({errors.first_line(error, 200)}). Run with KERAS_BACKEND=tensorflow."
         ) from error
 
 

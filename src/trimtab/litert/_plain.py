@@ -7,7 +7,9 @@ from typing import Any
 
 import keras
 
-from trimtab.errors import ModelError
+from trimtab import _keras_internals
+from trimtab.errors import ModelError, first_line
+from trimtab.models._clone import config_of, rebuild
 
 __all__ = ["plain_model"]
 
@@ -25,33 +27,27 @@ def plain_model(model: keras.Model) -> keras.Model:
     Raises:
         ModelError: the model must be rebuilt, and cannot be, since it does not serialise.
     """
-    layers = _all_layers(model)
+    layers = _keras_internals.all_layers(model)
     odd = sorted({layer.name for layer in layers if not _SCOPE.fullmatch(layer.name)})
     low = any(_policy_name(layer) in _LOW for layer in layers)
     if not odd and not low:
         return model
     names = _plain_names(odd, {layer.name for layer in layers})
     try:
-        config = _rewritten(keras.saving.serialize_keras_object(model), names)
-        config.pop("compile_config", None)
-        plain = keras.saving.deserialize_keras_object(config)
-        if not plain.built:
-            plain.build(model.input_shape)
-        plain.set_weights(model.get_weights())
-    except Exception as error:
+        plain = rebuild(_rewritten(config_of(model), names), model)
+    except ModelError as error:
         why = "computes in " + ", ".join(sorted({_policy_name(la) for la in layers} & set(_LOW)))
         if odd:
             why = f"has a layer named {odd[0]!r}, which TensorFlow does not accept"
         raise ModelError(
             f"Model {model.name!r} {why}, and cannot be rebuilt from its config "
-            f"({type(error).__name__}). Rebuild it in float32 with plain layer names and load its weights."
+            f"({first_line(error.__cause__ or error, 120)}). Rebuild it in float32 with plain layer names "
+            "and load its weights."
         ) from error
+    for layer, twin in zip(layers, _keras_internals.all_layers(plain), strict=False):
+        if twin.trainable != layer.trainable:  # `rebuild` finds layers by name, and some have another now
+            twin.trainable = layer.trainable
     return plain
-
-
-def _all_layers(layer: Any) -> list[Any]:
-    """Returns a model and every layer in it, through nested models."""
-    return [layer, *(inner for child in getattr(layer, "layers", ()) for inner in _all_layers(child))]
 
 
 def _policy_name(layer: Any) -> str:

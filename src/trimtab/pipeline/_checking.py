@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from trimtab.errors import ConfigError
-from trimtab.pipeline._recipe import ExportStep, LoadStep, PruneStep, Recipe, TrainStep
+from trimtab.errors import ConfigError, ModelError
+from trimtab.pipeline._recipe import ExportStep, LoadStep, PruneStep, Recipe, SelectStep, TrainStep
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
@@ -67,8 +67,31 @@ def _check_prune(step: PruneStep, data: ImageData, models: Mapping[str, Any]) ->
     return model
 
 
+@_check.register(SelectStep)
+def _check_select(step: SelectStep, data: ImageData, models: Mapping[str, Any]) -> Any:  # noqa: ARG001
+    from trimtab.models import parameters
+
+    sizes = {name: parameters(models[name]) for name in step.among if name in models}
+    fitting = [
+        name for name, size in sizes.items() if step.max_parameters is None or size <= step.max_parameters
+    ]
+    if sizes and not fitting:
+        listed = ", ".join(f"{name} has {size:,}" for name, size in sizes.items())
+        raise ModelError(
+            f"step {step.name!r}: no candidate has at most {step.max_parameters:,} parameters ({listed}). "
+            "Allow more, or add a smaller candidate."
+        )
+    # Which one will be best is not known yet; with a single one that fits, it is.
+    return models[fitting[0]] if len(fitting) == 1 else None
+
+
 @_check.register(ExportStep)
 def _check_export(step: ExportStep, data: ImageData, models: Mapping[str, Any]) -> Any:  # noqa: ARG001
-    from trimtab.litert import scheme
+    from trimtab.models import has_softmax
 
-    scheme(step.scheme)
+    model = models.get(step.from_)
+    if model is not None and step.scheme == "int8" and step.softmax == "refuse" and has_softmax(model):
+        raise ModelError(
+            f"step {step.name!r}: the model of {step.from_!r} ends in a softmax, which int8 gives in steps "
+            "of 1/256 only. Set softmax: strip (the file then gives logits), or softmax: keep."
+        )

@@ -61,7 +61,36 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Says whether a run was begun here."""
-        return self.run_file.is_file()
+        try:
+            return self.run_file.is_file()
+        except OSError:  # a name too long for a file, or a folder that may not be looked into
+            return False
+
+    def check_free(self, resume: bool) -> None:
+        """Refuses a folder that something else is in.
+
+        Args:
+            resume: whether a run that is here already may be gone on with.
+
+        Raises:
+            RunError: the folder holds a run that is not to be resumed, or other files.
+            OutputError: the folder cannot be looked into.
+        """
+        if self.holds_run():
+            if not resume:
+                raise RunError(
+                    f"{self.path} holds a run already. "
+                    "Add --resume to go on with it, or choose another folder with --out."
+                )
+            return
+        try:
+            names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} cannot be looked into ({error.strerror}). Choose another folder with --out."
+            ) from None
+        if names and ".lock" not in names:
+            raise RunError(f"{self.path} is not empty and holds no run. Choose another folder with --out.")
 
     def read(self) -> dict[str, Any]:
         """Returns ``run.json``.

@@ -91,4 +91,4 @@ def worst_mistakes(result: BenchmarkResult, name: str, data: ImageData) -> dict[
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with atomic_path(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

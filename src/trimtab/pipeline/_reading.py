@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from trimtab.errors import RecipeError, nearest
+from trimtab.errors import RecipeError, first_line, nearest
 from trimtab.pipeline._recipe import (
     AugmentationConfig,
     BenchmarkConfig,
@@ -66,8 +67,9 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: there is no such recipe, or it says something that is not understood.
     """
-    text, place = _find(source)
-    return parse_recipe(_parse_yaml(text, place), place, overrides)
+    text, place, folder = _find(source)
+    tree = _parse_yaml(text, place)
+    return parse_recipe(tree if folder is None else _anchored(tree, folder), place, overrides)
 
 
 def parse_recipe(content: Mapping[str, Any], place: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
@@ -87,11 +89,11 @@ def parse_recipe(content: Mapping[str, Any], place: str = "recipe", overrides: S
         raise RecipeError(f"{place}: {_first_line(error, tree)}") from None
 
 
-def _find(source: str | Path) -> tuple[str, str]:
-    """Returns the recipe's text, and what to call it in messages."""
+def _find(source: str | Path) -> tuple[str, str, Path | None]:
+    """Returns the recipe's text, what to call it in messages, and the folder of its file."""
     path = Path(source)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return _read_file(path), path.name
+    if path.suffix in (".yaml", ".yml") or _is_file(path):
+        return _read_file(path), path.name, path.absolute().parent
     builtin = builtin_recipes()
     if str(source) not in builtin:
         raise RecipeError(
@@ -99,7 +101,32 @@ def _find(source: str | Path) -> tuple[str, str]:
             f"Built in: {', '.join(builtin)}; or give the path of a .yaml file."
         )
     resource = importlib.resources.files("trimtab").joinpath("recipes", f"{source}.yaml")
-    return resource.read_text(), f"{source}.yaml"
+    return resource.read_text(), f"{source}.yaml", None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for a file is no file
+        return False
+
+
+def _anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns the recipe with its relative paths seen from the folder of its file, wherever it is run."""
+    changed = dict(tree)
+    data = tree.get("data")
+    source = data.get("source") if isinstance(data, dict) else data
+    if isinstance(source, str) and (folder / source).exists():
+        anchored = str(folder / source)
+        changed["data"] = {**data, "source": anchored} if isinstance(data, dict) else anchored
+    if isinstance(steps := tree.get("steps"), list):
+        changed["steps"] = [
+            {**step, "path": str(folder / Path(step["path"]).expanduser())}
+            if isinstance(step, dict) and isinstance(step.get("path"), str)
+            else step
+            for step in steps
+        ]
+    return changed
 
 
 def _read_file(path: Path) -> str:
@@ -144,10 +171,12 @@ def _parse_yaml(text: str, place: str) -> dict[str, Any]:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except RecipeError as error:
         raise RecipeError(f"{place}: {error}") from None
+    except ValueError as error:  # such as a date that is in no calendar
+        raise RecipeError(f"{place} is not valid YAML: {error}.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or first_line(error)
         raise RecipeError(f"{place} is not valid YAML{where}: {problem}.") from None
     except RecursionError:
         raise RecipeError(f"{place} is nested too deeply to be a recipe.") from None
@@ -166,7 +195,7 @@ def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
         raise RecipeError(f"--set needs key=value, such as steps.baseline.epochs=3; received {text!r}.")
     try:
         value = yaml.safe_load(value_text) if value_text else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise RecipeError(f"--set {key}: the value {value_text!r} is not valid YAML.") from None
     result: dict[str, Any] = _replaced(tree, key.strip().split("."), value, key.strip())
     return result
@@ -205,7 +234,7 @@ def _with_do(step: Any) -> Any:
     label = f"step {step.get('name', '?')!r}"
     if "do" not in step:
         raise RecipeError(f"{label} does not say what it does; add 'do: ' and one of {', '.join(_STEPS)}.")
-    if step["do"] not in _STEPS:
+    if not isinstance(step["do"], str) or step["do"] not in _STEPS:
         raise RecipeError(
             f"{label}: there is no technique {step['do']!r}.{nearest(str(step['do']), _STEPS)} "
             f"Known: {', '.join(_STEPS)}."
@@ -227,6 +256,10 @@ def _first_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
     if first["type"] == "value_error":
         return f"{location}{message}" + ("" if message.endswith((".", "?")) else ".")
     keys = [str(part) for part in first["loc"] if str(part) not in _STEPS]
+    if first["type"] == "literal_error":
+        expected = [word.strip("'") for word in re.split(r", | or ", first["ctx"]["expected"])]
+        hint = nearest(str(first["input"]), expected)
+        return f"{location}{keys[-1]}: {first['input']!r} is not known.{hint} Known: {', '.join(expected)}."
     return f"{location}{keys[-1]}: {message[0].lower()}{message[1:]}. Received: {first['input']!r}."
 
 

@@ -168,7 +168,7 @@ class ExportStep(_StepBase):
 
     do: Literal["export"]
     from_: str = Field(alias="from")
-    scheme: str = "float32"
+    scheme: Literal["float32", "float16", "dynamic-int8", "int8"] = "float32"
     calibration: int = Field(200, ge=1)
     softmax: Literal["refuse", "strip", "keep"] = "refuse"
     compress: bool = False
@@ -186,7 +186,7 @@ class BenchmarkConfig(_Section):
     """What is measured at the end, and against what; the arguments of `trimtab.benchmark`."""
 
     baseline: str | None = None
-    subjects: tuple[str, ...] | None = None
+    subjects: tuple[str, ...] | None = Field(default=None, min_length=1)
     threads: int = Field(default=1, ge=1)
     latency: bool = True
     memory: bool = True
@@ -215,8 +215,6 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _names_hold(self) -> Self:
         """Checks that step names are unique and that each reference is to an earlier step."""
-        from trimtab.errors import nearest
-
         if not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"the recipe's name {self.name!r} cannot be a file name; use small letters, digits and '-'"
@@ -224,34 +222,29 @@ class Recipe(_Section):
         twice = [name for name, times in Counter(step.name for step in self.steps).items() if times > 1]
         if twice:
             raise ValueError(f"two steps are named {twice[0]!r}; give each its own name")
-        makes_model: dict[str, bool] = {}
+        kinds: dict[str, Any] = {}
         for step in self.steps:
             for parent in step.parents:
-                if parent not in makes_model:
-                    hint = nearest(parent, makes_model) or " A step may only start from one above it."
-                    raise ValueError(
-                        f"step {step.name!r} starts from {parent!r}, which no step above it is named.{hint}"
-                    )
-                if not makes_model[parent]:
-                    raise ValueError(
-                        f"step {step.name!r} starts from {parent!r}, "
-                        "which is a file, not a model to go on with"
-                    )
-            makes_model[step.name] = not isinstance(step, ExportStep)
-        named = {
-            "benchmark.baseline": (self.benchmark.baseline,),
-            "benchmark.subjects": self.benchmark.subjects or (),
-            "report.featured": (self.report.featured,),
-            "report.curves": self.report.curves or (),
-        }
-        for place, names in named.items():
-            for name in names:
-                if name is not None and name not in makes_model:
-                    raise ValueError(
-                        f"{place} names {name!r}, "
-                        f"which is no step of this recipe.{nearest(name, makes_model)}"
-                    )
+                _check_parent(step, parent, kinds)
+            kinds[step.name] = step
+        self._check_references(kinds)
         return self
+
+    def _check_references(self, kinds: dict[str, Any]) -> None:
+        """Checks that the benchmark and the report name steps that are there, and measured."""
+        from trimtab.errors import nearest
+
+        named = {
+            "benchmark.subjects": (self.benchmark.subjects or (), kinds),
+            "report.curves": (self.report.curves or (), kinds),
+            "benchmark.baseline": ((self.benchmark.baseline,), self.measured),
+            "report.featured": ((self.report.featured,), self.measured),
+        }
+        for place, (names, known) in named.items():
+            for name in names:
+                if name is not None and name not in known:
+                    what = "is no step of this recipe" if name not in kinds else "is not measured"
+                    raise ValueError(f"{place} names {name!r}, which {what}.{nearest(name, known)}")
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -273,3 +266,21 @@ class Recipe(_Section):
     def to_data(self) -> dict[str, Any]:
         """Returns the recipe as plain data, with every default filled in; it validates again."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def _check_parent(step: Any, parent: str, earlier: dict[str, Any]) -> None:
+    """Checks that a step starts from a step above it that has what it needs."""
+    from trimtab.errors import nearest
+
+    if parent not in earlier:
+        hint = nearest(parent, earlier) or " A step may only start from one above it."
+        raise ValueError(f"step {step.name!r} starts from {parent!r}, which no step above it is named.{hint}")
+    if isinstance(earlier[parent], ExportStep):
+        raise ValueError(
+            f"step {step.name!r} starts from {parent!r}, which is a file, not a model to go on with"
+        )
+    if isinstance(step, SelectStep) and isinstance(earlier[parent], LoadStep):
+        raise ValueError(
+            f"step {step.name!r} picks by validation accuracy, and {parent!r} has none: "
+            "it is not trained here. Name only steps that train or prune"
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab._atomic import atomic_path, write_text
 from trimtab._records import to_plain
-from trimtab.errors import ConfigError, ModelError
+from trimtab.errors import ConfigError
 from trimtab.pipeline._recipe import ExportStep, LoadStep, ModelConfig, PruneStep, SelectStep, TrainStep
 from trimtab.progress import Progress
 
@@ -112,13 +112,7 @@ def _prune(step: PruneStep, bench: Bench) -> Outcome:
 def _select(step: SelectStep, bench: Bench) -> Outcome:
     candidates = {}
     for name in step.among:
-        accuracy = bench.parents[name]["record"].get("val_accuracy")
-        if accuracy is None:
-            raise ConfigError(
-                f"step {step.name!r} picks by validation accuracy, and {name!r} has none: "
-                "it was not trained here. "
-                "Name only steps that train or prune."
-            )
+        accuracy = bench.parents[name]["record"]["val_accuracy"]
         candidates[name] = {
             "val_accuracy": accuracy,
             "parameters": bench.parents[name]["model"]["parameters"],
@@ -128,13 +122,6 @@ def _select(step: SelectStep, bench: Bench) -> Outcome:
         for name, facts in candidates.items()
         if step.max_parameters is None or facts["parameters"] <= step.max_parameters
     }
-    if not fitting:
-        sizes = [f"{name} has {facts['parameters']:,}" for name, facts in candidates.items()]
-        raise ModelError(
-            f"step {step.name!r}: no candidate has at most {step.max_parameters:,} parameters "
-            f"({', '.join(sizes)}). "
-            "Allow more, or add a smaller candidate."
-        )
     # Of equally good models the smaller one is the better one.
     chosen = max(fitting, key=lambda name: (fitting[name]["val_accuracy"], -fitting[name]["parameters"]))
     files = {}
@@ -213,6 +200,7 @@ def _surroundings(bench: Bench) -> dict[str, Any]:
     return {
         "seed": bench.seed,
         "checkpoint": bench.checkpoint,
+        "keep_checkpoint": True,  # until the step's result is written
         "progress": bench.progress,
         "label": bench.label,
     }

@@ -72,6 +72,7 @@ def prune(
     seed: int = 0,
     callbacks: Sequence[Any] = (),
     checkpoint: str | os.PathLike[str] | None = None,
+    keep_checkpoint: bool = False,
     progress: Progress | None = None,
     label: str = "prune",
 ) -> PruningResult:
@@ -105,6 +106,8 @@ def prune(
         seed: decides the order of the images, their augmentation and dropout.
         callbacks: Keras callbacks.
         checkpoint: file that keeps the state after each epoch, masks included, to continue from.
+        keep_checkpoint: leave the checkpoint of a finished pruning in place, so that the same call gives the
+            finished result at once; delete it once the model is saved.
         progress: where progress is shown; None: nowhere.
         label: what progress calls this training.
 
@@ -146,6 +149,7 @@ def prune(
         wrap_optimizer=lambda inner: PruningOptimizer.for_model(model, inner, plan, layers, exclude),
         callbacks=callbacks,
         checkpoint=checkpoint,
+        keep_checkpoint=keep_checkpoint,
         progress=progress,
         label=label,
     )
@@ -153,7 +157,7 @@ def prune(
         plan.target if plan.target is not None else n / w.size for n, w in zip(asked, chosen, strict=True)
     ]
     table = measured(chosen, shares)
-    notes = [f"schedule: {plan!r}", *_missed(table, asked), *trained.notes]
+    notes = [f"schedule: {plan!r}", *_missed(table, asked, trained.history, first_best), *trained.notes]
     if first_best > 1:
         notes.insert(
             1, f"the final sparsity is reached in epoch {first_best}; only epochs from there on count"
@@ -211,11 +215,18 @@ def _asked(sizes: list[int], zeros: list[int], plan: Schedule) -> list[int]:
     return [size - int(keep) for size, keep in zip(sizes, stay, strict=True)]
 
 
-def _missed(table: Sequence[LayerSparsity], asked: Sequence[int]) -> list[str]:
-    """Says which weights have fewer zeros than were asked for."""
-    return [
-        f"{row.name}/{row.weight} has {row.zeros} zeros, {wanted - row.zeros} fewer than asked: "
+def _missed(
+    table: Sequence[LayerSparsity], asked: Sequence[int], history: History, first_best: int
+) -> list[str]:
+    """Says which weights have fewer zeros than were asked for, and why."""
+    done = len(history.epochs)
+    reason = (
         "weights of equal magnitude stay or go together"
+        if done >= first_best
+        else f"training ended after epoch {done}, before the schedule's end in epoch {first_best}"
+    )
+    return [
+        f"{row.name}/{row.weight} has {row.zeros} zeros, {wanted - row.zeros} fewer than asked: {reason}"
         for row, wanted in zip(table, asked, strict=True)
         if row.zeros < wanted
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         AttributeError,
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
+        zlib.error,
     ) as error:
         raise RunError(
             f"{path} cannot be read ({type(error).__name__}). "

@@ -1,4 +1,4 @@
-"""A training on disk: one file, written after each epoch, from which it continues bit for bit.
+"""A training on disk: one file, written after each epoch, from which it continues (bit for bit on a CPU).
 
 The file is an ordinary `.npz`: arrays, and a JSON text as an array of bytes. Nothing in it is pickled,
 and nothing in it is ever run. Whatever kills the process, the file holds one whole epoch's state.
@@ -7,7 +7,10 @@ and nothing in it is ever run. Whatever kills the process, the file holds one wh
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,16 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from trimtab._atomic import atomic_path
 from trimtab.errors import RunError
 from trimtab.training._state import TrainingState
 
-__all__ = ["Checkpoint", "architecture_digest", "config_digest"]
+__all__ = ["Checkpoint", "architecture_digest", "config_digest", "weights_digest"]
 
 _FORMAT = 1
 _META = "training.json"
+_WEIGHTS = "starting weights"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Checkpoint:
         model: the model's variables, random states included.
         weights: the model's weight variables, to which best weights belong.
         optimizer: the optimizer's variables, those of wrapped optimizers included.
+        continues: digest of the weights from which the model came to those it has now, where that is known.
     """
 
     path: Path
@@ -45,6 +51,7 @@ class Checkpoint:
     model: Sequence[Any] = field(repr=False)
     weights: Sequence[Any] = field(repr=False)
     optimizer: Sequence[Any] = field(repr=False)
+    continues: str = ""
 
     def write(self, state: TrainingState) -> None:
         """Writes the variables and the state, whole or not at all.
@@ -69,19 +76,33 @@ class Checkpoint:
             A sentence that says what was done; empty where there is no file.
 
         Raises:
-            RunError: the file belongs to another training.
+            RunError: the file belongs to another training or a newer Trimtab, or cannot be read.
         """
         try:
-            meta, arrays = _read(self.path)
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:  # the training that it holds may be whole
+            raise RunError(
+                f"checkpoint {self.path} cannot be read ({error.strerror or error}). "
+                "Check its permissions and the disk, or name another checkpoint."
+            ) from error
+        try:
+            meta, arrays = _parsed(content)
+            self._refuse_newer(int(meta["format"]))
             self._refuse_another(dict(meta["belongs_to"]))
             model = _values("model", self.model, arrays)
             optimizer = _values("optimizer", self.optimizer, arrays)
             best = _values("best", self.weights, arrays) if "best.0" in arrays else None
-            state.take(meta["state"], best)
-        except FileNotFoundError:
-            return ""
+            restored = TrainingState.of_plain(meta["state"], best)
+        except MemoryError as error:
+            raise RunError(
+                f"checkpoint {self.path} asks for more memory than there is. "
+                "Free some, or delete it to begin anew."
+            ) from error
         except _DAMAGED:
             return f"the checkpoint {self.path.name} is damaged and was not used; training began anew"
+        state.become(restored)
         for variable, value in zip([*self.model, *self.optimizer], [*model, *optimizer], strict=True):
             variable.assign(value)
         return f"continued after epoch {state.done} from the checkpoint {self.path.name}"
@@ -90,10 +111,25 @@ class Checkpoint:
         """Removes the file, if there is one."""
         self.path.unlink(missing_ok=True)
 
+    def _refuse_newer(self, version: int) -> None:
+        """Raises `RunError` where the file was written in a later form of the file than is known here."""
+        if version > _FORMAT:
+            raise RunError(
+                f"checkpoint {self.path} has format {version}, of a newer Trimtab; format {_FORMAT} was "
+                "needed. Continue with that version, or name another checkpoint."
+            )
+
     def _refuse_another(self, saved: dict[str, Any]) -> None:
         """Raises `RunError` where the file tells of another training, and says what differs."""
+        if saved.get(_WEIGHTS) and saved[_WEIGHTS] == self.continues:
+            self.belongs_to[_WEIGHTS] = self.continues
         asked = json.loads(json.dumps(self.belongs_to))
         differs = [name for name in {**saved, **asked} if saved.get(name) != asked.get(name)]
+        if differs == [_WEIGHTS]:
+            raise RunError(
+                f"checkpoint {self.path} belongs to a training that began from other weights. Give the model "
+                "as it was before that training, delete the checkpoint to begin anew, or name another one."
+            )
         if differs:
             name = differs[0]
             values = f"{saved.get(name)!r} there, {asked.get(name)!r} here"
@@ -103,18 +139,20 @@ class Checkpoint:
             )
 
 
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+# What zip, NumPy and JSON raise for bytes that are not theirs. The file was read before: an `OSError` here
+# is a seek to where nothing is, no trouble with the disk.
+_DAMAGED = (
+    AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the JSON and the arrays of a checkpoint; every byte is checked by the zip's own sums."""
-    # Opened here: `np.load` leaves a file open that it cannot read.
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    meta = json.loads(arrays.pop(_META).tobytes())
-    if meta["format"] != _FORMAT:
-        raise ValueError(f"format {meta['format']}")
-    return meta, arrays
+    return json.loads(arrays.pop(_META).tobytes()), arrays
 
 
 def _values(group: str, variables: Sequence[Any], arrays: dict[str, Any]) -> list[Any]:
@@ -132,7 +170,7 @@ def _values(group: str, variables: Sequence[Any], arrays: dict[str, Any]) -> lis
 
 def config_digest(config: Any) -> str:
     """Returns a short digest of a Keras config that is the same for every name Keras made up."""
-    text = json.dumps(_nameless(config), sort_keys=True, default=str)
+    text = json.dumps(_nameless(config), sort_keys=True, default=_told)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -140,7 +178,26 @@ def architecture_digest(model: Any) -> str:
     """Returns a short digest of the model's layers and the shapes of its weights, without their values."""
     layers = [(type(layer).__name__, _config(layer), layer.trainable) for layer in model.layers]
     shapes = [(tuple(weight.shape), weight.dtype) for weight in model.weights]
-    return config_digest([layers, shapes, tuple(model.output_shape)])
+    return config_digest([layers, shapes])
+
+
+def weights_digest(model: Any) -> str:
+    """Returns a short digest of the values of a model's weights, whatever the weights are called.
+
+    Unlike `trimtab.models.model_digest` it leaves out Keras' made-up names, which differ when the same
+    code builds the model a second time in one process, and serves models without a config.
+    """
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        value = np.asarray(keras.ops.convert_to_numpy(weight))
+        digest.update(f"{value.dtype} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _told(value: Any) -> Any:
+    """Returns what JSON can say of an object; a `repr` may hold an address, which changes with each run."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else type(value).__name__
 
 
 def _config(layer: Any) -> Any:
@@ -158,7 +215,7 @@ _NAMES = ("name", "keras_history", "input_layers", "output_layers", "inbound_nod
 def _nameless(config: Any) -> Any:
     """Returns a config without the names in it."""
     if isinstance(config, dict):
-        return {key: _nameless(value) for key, value in config.items() if key not in _NAMES}
+        return {str(key): _nameless(value) for key, value in config.items() if key not in _NAMES}
     if isinstance(config, list | tuple):
         return [_nameless(value) for value in config]
     return config

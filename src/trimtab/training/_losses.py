@@ -8,15 +8,24 @@ import keras
 
 from trimtab.errors import ModelError
 from trimtab.models import has_softmax
+from trimtab.models._softmax import gives_probabilities
 
 __all__ = ["SmoothedCrossentropy", "crossentropy", "gives_logits"]
 
 
-def gives_logits(model: Any, from_logits: bool | None) -> bool:
-    """Returns whether the model's outputs are logits; `from_logits=None` looks at its last layer.
+def gives_logits(model: Any, from_logits: bool | None, images: Any) -> bool:
+    """Returns whether the model's outputs are logits.
+
+    Where its last layers do not tell, as in a softmax before a global average pooling, what it gives for
+    a few images does.
+
+    Args:
+        model: the classifier.
+        from_logits: what the user says it is; None: look.
+        images: float32 (n, height, width, channels), a few.
 
     Raises:
-        ModelError: logits are expected, but the model ends in a softmax.
+        ModelError: what the user says is not so.
     """
     softmax = has_softmax(model)
     if from_logits and softmax:
@@ -24,7 +33,18 @@ def gives_logits(model: Any, from_logits: bool | None) -> bool:
             f"model {model.name!r} ends in a softmax, but from_logits=True expects logits. "
             "Leave from_logits out, or take the softmax off with trimtab.models.without_softmax(model)."
         )
-    return not softmax if from_logits is None else bool(from_logits)
+    probabilities = softmax or gives_probabilities(model, images)
+    if from_logits and probabilities:
+        raise ModelError(
+            f"model {model.name!r} gives probabilities (rows that sum to 1), but from_logits=True expects "
+            "logits. Leave from_logits out, or build the model without its softmax."
+        )
+    if from_logits is False and not probabilities:
+        raise ModelError(
+            f"model {model.name!r} does not give probabilities (rows of numbers from 0 on that sum to 1), "
+            "but from_logits=False expects them. Leave from_logits out, or end the model in a softmax."
+        )
+    return not probabilities
 
 
 def crossentropy(from_logits: bool, smoothing: float = 0.0) -> Any:
@@ -39,11 +59,14 @@ def crossentropy(from_logits: bool, smoothing: float = 0.0) -> Any:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
 
 
+@keras.saving.register_keras_serializable(package="trimtab")
 class SmoothedCrossentropy(keras.losses.Loss):
     """Cross-entropy that takes whole-number labels and smooths them; Keras' own takes one-hot only."""
 
-    def __init__(self, from_logits: bool, smoothing: float) -> None:
-        super().__init__(name="smoothed_crossentropy")
+    def __init__(
+        self, from_logits: bool, smoothing: float, name: str = "smoothed_crossentropy", **options: Any
+    ) -> None:
+        super().__init__(name=name, **options)
         self.from_logits = from_logits
         self.smoothing = smoothing
 
@@ -58,4 +81,4 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments, so that a model that is saved in mid-training can be read back."""
-        return {"from_logits": self.from_logits, "smoothing": self.smoothing}
+        return {**super().get_config(), "from_logits": self.from_logits, "smoothing": self.smoothing}

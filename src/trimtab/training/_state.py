@@ -73,11 +73,20 @@ class TrainingState:
         plain = {name: getattr(self, name) for name in ("best_epoch", "waited", "stopped")}
         return {**plain, "epochs": [dataclasses.asdict(epoch) for epoch in self.epochs]}
 
-    def take(self, plain: dict[str, Any], best_weights: list[Any] | None) -> None:
-        """Takes over, in place, what `to_plain` gave and the weights beside it."""
-        self.epochs = [Epoch(**row) for row in plain["epochs"]]
-        self.best_epoch, self.waited = int(plain["best_epoch"]), int(plain["waited"])
-        self.stopped, self.best_weights = str(plain["stopped"]), best_weights
+    @classmethod
+    def of_plain(cls, plain: dict[str, Any], best_weights: list[Any] | None) -> TrainingState:
+        """Returns the state that `to_plain` told of, with the weights beside it."""
+        return cls(
+            epochs=[Epoch(**row) for row in plain["epochs"]],
+            best_epoch=int(plain["best_epoch"]),
+            best_weights=best_weights,
+            waited=int(plain["waited"]),
+            stopped=str(plain["stopped"]),
+        )
+
+    def become(self, other: TrainingState) -> None:
+        """Takes over, in place, all that another state holds."""
+        vars(self).update(vars(other))
 
 
 def _rank(epoch: Epoch) -> tuple[float, float]:

@@ -6,20 +6,27 @@ import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from trimtab._version import __version__
 from trimtab.data import batches
 from trimtab.errors import ConfigError, DataError
 from trimtab.models import check_fits
 from trimtab.progress import Progress, Silent, Task
 from trimtab.training._batch_normalization import fused_batch_normalization, on_tensorflow_cpu
 from trimtab.training._callback import Bookkeeper
-from trimtab.training._checkpoint import Checkpoint, architecture_digest, config_digest
+from trimtab.training._checkpoint import (
+    Checkpoint,
+    architecture_digest,
+    config_digest,
+    weights_digest,
+)
 from trimtab.training._history import History
 from trimtab.training._losses import crossentropy, gives_logits
 from trimtab.training._optimizers import new_optimizer, plain_optimizer
@@ -31,6 +38,12 @@ if TYPE_CHECKING:
     from trimtab.data import Augmentation, ImageData
 
 __all__ = ["TrainingResult", "train"]
+
+_PROBED = 4  # images to look at the outputs of a model with
+
+# For a model whose checkpoint stayed, in this process: the digest of its weights when `train` left it, and
+# that of those it began from. It lets the very same object go on after Ctrl-C.
+_left: MutableMapping[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -68,13 +81,14 @@ def train(
     wrap_optimizer: Callable[[Any], Any] | None = None,
     callbacks: Sequence[Any] = (),
     checkpoint: str | os.PathLike[str] | None = None,
+    keep_checkpoint: bool = False,
     progress: Progress | None = None,
     label: str = "train",
 ) -> TrainingResult:
     """Trains a Keras model on images, in place, and keeps the epoch that validates best.
 
     The validation images pick the epoch: the highest accuracy, and between equals the lowest loss. The
-    test images are never looked at. The same seed, model, data and machine give the same weights.
+    test images are never looked at. On a CPU, the same seed, model, data and machine give the same weights.
 
     On a CPU with TensorFlow the steps run without XLA, and batch normalisation through TensorFlow's fused
     kernel; afterwards the layers are as they were. The model is compiled anew, and left compiled with
@@ -103,12 +117,16 @@ def train(
         restore_best: end with the weights of the best epoch, not of the last.
         first_best_epoch: epochs before this one cannot be the best, and are not counted by `patience`.
         augmentation: random changes to the training images; None: none.
-        from_logits: whether the model gives logits; None: look at its last layer.
+        from_logits: whether the model gives logits; None: look at its last layers, and at what it gives.
         seed: decides the order of the images, their augmentation and dropout.
         wrap_optimizer: makes an optimizer around the one asked for; its variables are in the checkpoint too.
         callbacks: Keras callbacks. Their own state is not in the checkpoint.
         checkpoint: file (`.npz`) that keeps the state after each epoch. Where it exists, training continues
-            there and ends with bit for bit the weights of an unbroken one. Removed on success.
+            there, and on a CPU ends with bit for bit the weights of an unbroken one. It belongs to these
+            arguments, data and starting weights: give the model as it was before the training, or, after
+            Ctrl-C in the same process, the very same object. Removed on success.
+        keep_checkpoint: leave the checkpoint of a finished training in place. A later call with the same
+            arguments then gives the finished result at once; delete the file once the model is saved.
         progress: where progress is shown; None: nowhere.
         label: what progress calls this training.
 
@@ -118,8 +136,9 @@ def train(
     Raises:
         ConfigError: an argument has a value that makes no sense.
         DataError: there are no training or no validation images.
-        ModelError: the model does not fit the data, or the loss stopped being a number.
-        RunError: the checkpoint belongs to another training.
+        ModelError: the model does not fit the data or what `from_logits` says, or the loss stopped being a
+            number.
+        RunError: the checkpoint belongs to another training, or cannot be read.
         OutputError: the checkpoint cannot be written.
     """
     settings = Settings(
@@ -128,7 +147,9 @@ def train(
     )  # fmt: skip
     check_fits(model, data)
     _check_data(data)
-    logits = gives_logits(model, from_logits)
+    logits = gives_logits(model, from_logits, data.train.inputs(0, _PROBED))
+    # Taken before the optimizer is built: one that prunes sets weights to zero as it is.
+    weights = "" if checkpoint is None else weights_digest(model)
     notes = _compile_notes(model)
     state = TrainingState()
     inner = new_optimizer(settings, settings.epochs * _steps(data.train, settings))
@@ -136,15 +157,20 @@ def train(
     with own_random_state(), _compiled(model, outer, settings, logits):
         keeper = None
         if checkpoint is not None:
-            keeper = _checkpoint(Path(checkpoint), model, data, settings, logits, inner)
+            keeper = _checkpoint(Path(checkpoint), model, data, settings, logits, inner, weights)
             notes += [note for note in [keeper.restore(state)] if note]
-        with (progress or Silent()).task(
-            label, settings.epochs * _steps(data.train, settings), "batches"
-        ) as task:
+        done = state.done
+        with (
+            _remembered(model, keeper, keep_checkpoint),
+            (progress or Silent()).task(
+                label, settings.epochs * _steps(data.train, settings), "batches"
+            ) as task,
+        ):
             books = Bookkeeper(settings, state, inner, keeper, task)
             _fit(model, data, settings, state, [*callbacks, books], task)
-        notes += _finish(model, settings, state)
-        if keeper is not None:
+            _close(settings, state, keeper if state.done > done else None, keep_checkpoint)
+            notes += _finish(model, state)
+        if keeper is not None and not keep_checkpoint:
             keeper.remove()
     return TrainingResult(model, state.history(), tuple(notes))
 
@@ -197,11 +223,25 @@ def _accuracy() -> Any:
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
 
+@contextlib.contextmanager
+def _remembered(model: Any, keeper: Checkpoint | None, kept: bool) -> Iterator[None]:
+    """Remembers what a model began from, where the checkpoint outlives the block."""
+    finished = False
+    try:
+        yield
+        finished = True
+    finally:
+        if keeper is not None and (kept or not finished):
+            # On JAX, what is stopped within a step may leave no weights that could be read.
+            with contextlib.suppress(Exception):
+                _left[model] = weights_digest(model), str(keeper.belongs_to["starting weights"])
+
+
 def _checkpoint(
-    path: Path, model: Any, data: ImageData, settings: Settings, logits: bool, inner: Any
+    path: Path, model: Any, data: ImageData, settings: Settings, logits: bool, inner: Any, weights: str
 ) -> Checkpoint:
     """Returns the checkpoint of this training, over the variables of the compiled model."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for a name that is too long
         raise ConfigError(
             f"checkpoint={str(path)!r} is a folder; it must name a file, such as 'training.npz'."
         )
@@ -211,12 +251,22 @@ def _checkpoint(
         "from_logits": logits,
         "data": data.digest,
         "architecture": architecture_digest(model),
+        "starting weights": weights,
         "wrapped optimizer": config_digest([type(model.optimizer).__name__, model.optimizer.get_config()]),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
+        "trimtab": __version__,
     }
     optimizers = {id(variable): variable for variable in [*model.optimizer.variables, *inner.variables]}
-    return Checkpoint(path, belongs_to, model.variables, model.weights, list(optimizers.values()))
+    left, began = _left.get(model, ("", ""))
+    return Checkpoint(
+        path,
+        belongs_to,
+        model.variables,
+        model.weights,
+        list(optimizers.values()),
+        began if left == weights else "",
+    )
 
 
 def _fit(
@@ -253,11 +303,18 @@ def _fit(
     )
 
 
-def _finish(model: Any, settings: Settings, state: TrainingState) -> list[str]:
+def _close(settings: Settings, state: TrainingState, keeper: Checkpoint | None, keep: bool) -> None:
+    """Notes that a callback ended the training, and writes the finished state where it is to be kept."""
+    if not state.stopped and state.done < settings.epochs:
+        state.stopped = f"a callback stopped training after epoch {state.done} of {settings.epochs}"
+    if keeper is not None and keep:
+        # Once more: callbacks may change weights when training ends, after the last epoch's checkpoint.
+        keeper.write(state)
+
+
+def _finish(model: Any, state: TrainingState) -> list[str]:
     """Puts the best weights back, and returns what there is to say about the end."""
     notes = [state.stopped] if state.stopped else []
-    if not state.stopped and state.done < settings.epochs:
-        notes.append(f"a callback stopped training after epoch {state.done} of {settings.epochs}")
     if state.best_weights is not None and state.best_epoch != state.done:
         for weight, value in zip(model.weights, state.best_weights, strict=True):
             weight.assign(value)
