@@ -1,6 +1,8 @@
 # The few commands of this repository. Needs Python 3.11 to 3.13 and make; everything else is installed here.
 PYTHON ?= python3
 VENV ?= .venv
+# Keras backends that the tests run on beside TensorFlow; EXTRAS=jax,torch adds torch (large).
+EXTRAS ?= jax
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadscope
 
@@ -43,5 +45,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/uv
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/uv
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e '.[jax]' --group dev -c constraints.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e '.[$(EXTRAS)]' --group dev -c constraints.txt
 	touch $@ $(VENV)/.run

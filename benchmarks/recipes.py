@@ -37,11 +37,12 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         for name in session.options.recipes:
+            began = commit()
             if session.quick:
                 result = run(name, Path(scratch) / name, data="digits", overrides=_quicker(name))
             else:
                 result = run(name, ROOT / "runs" / name, resume=True, progress=for_terminal())
-            record = _record(name, result.folder)
+            record = {**_record(name, result.folder), **began}
             print(_text(record))
             folder = session.options.out or (None if session.quick else RESULTS)
             if folder is None:
@@ -80,7 +81,6 @@ def _record(name: str, folder: Path) -> dict[str, Any]:
         "title": written["recipe"]["title"],
         "question": written["recipe"]["description"],
         "command": f"trimtab run {name}",
-        **commit(),
         "date": written["finished"],
         "seconds": written["seconds"],
         "seed": written["seed"],

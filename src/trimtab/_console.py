@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 import yaml
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from trimtab.training import TrainingResult
 
 __all__ = [
+    "interruptible",
     "settings",
     "show_artifact",
     "show_benchmark",
@@ -76,6 +79,16 @@ def subject_name(wanted: str, known: Mapping[str, Path]) -> str:
         f"--baseline {wanted!r} is none of the files given.{nearest(wanted, known)} "
         f"Files: {', '.join(known)}."
     )
+
+
+@contextlib.contextmanager
+def interruptible(say: Callable[[], str]) -> Iterator[None]:
+    """Ends the command with exit code 130 on Ctrl-C, after saying how the work goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(say(), err=True)
+        raise typer.Exit(130) from None
 
 
 def stopped(folder: Path) -> str:

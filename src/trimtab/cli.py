@@ -58,6 +58,9 @@ def main() -> None:
     except TrimtabError as error:
         typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
+    except OSError as error:  # a file or folder that nobody foresaw trouble with
+        typer.echo(f"Error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        sys.exit(2)
 
 
 def _print_version(wanted: bool) -> None:
@@ -111,7 +114,7 @@ def run(
         return
     progress = for_terminal()
     folder = out or default_folder(recipe)
-    try:
+    with _console.interruptible(lambda: _console.stopped(folder)):
         result = run_recipe(
             recipe,
             folder,
@@ -122,9 +125,6 @@ def run(
             resume=resume,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        typer.echo(_console.stopped(folder), err=True)
-        raise typer.Exit(130) from None
     _console.show_run(result, as_json=json)
 
 
@@ -174,18 +174,19 @@ def train(
             architecture, images.image_shape, images.classes, **{"seed": seed, **options}
         )
     checkpoint = _checkpoint(out, network)
-    result = trimtab.train(
-        network,
-        images,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        seed=seed,
-        checkpoint=checkpoint,
-        keep_checkpoint=True,
-        progress=for_terminal(),
-    )
+    with _console.interruptible(lambda: "Stopped; finished epochs are kept. The same command goes on."):
+        result = trimtab.train(
+            network,
+            images,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            patience=patience,
+            seed=seed,
+            checkpoint=checkpoint,
+            keep_checkpoint=True,
+            progress=for_terminal(),
+        )
     trimtab.save_model(result.model, out)
     checkpoint.unlink(missing_ok=True)
     _console.show_training(result, out, as_json=json)
@@ -230,21 +231,22 @@ def prune(
     import_backend()
     network = trimtab.load_model(model)
     checkpoint = _checkpoint(out, network)
-    result = trimtab.prune(
-        network,
-        images,
-        sparsity=sparsity,
-        schedule=schedule,
-        layers=tuple(layer) if layer else None,
-        exclude=tuple(exclude or ()),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        checkpoint=checkpoint,
-        keep_checkpoint=True,
-        progress=for_terminal(),
-    )
+    with _console.interruptible(lambda: "Stopped; finished epochs are kept. The same command goes on."):
+        result = trimtab.prune(
+            network,
+            images,
+            sparsity=sparsity,
+            schedule=schedule,
+            layers=tuple(layer) if layer else None,
+            exclude=tuple(exclude or ()),
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            checkpoint=checkpoint,
+            keep_checkpoint=True,
+            progress=for_terminal(),
+        )
     trimtab.save_model(result.model, out)
     checkpoint.unlink(missing_ok=True)
     _console.show_pruning(result, out, as_json=json)
