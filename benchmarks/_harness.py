@@ -199,5 +199,5 @@ def commit() -> dict[str, Any]:
         answer = subprocess.run([git, *words], cwd=ROOT, capture_output=True, text=True, check=False)
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    changes = ask("status", "--porcelain", "--", ".", ":!docs/results")
+    changes = ask("status", "--porcelain", "--", ".", ":!docs/results", ":!docs/pictures")
     return {"commit": ask("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
