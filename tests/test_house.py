@@ -32,7 +32,7 @@ FLOORS = (
     {"benchmarking"},
     {"reporting"},
     {"pipeline"},
-    {"_console", "cli", "__main__"},
+    {"_console", "_options", "cli", "__main__"},
 )
 """From the foundation to the roof: a file imports only from its own floor or a lower one."""
 MAY_SEE_BESIDE = {
@@ -43,6 +43,7 @@ MAY_SEE_BESIDE = {
     ("_temporary", "errors"),
     ("_versions", "_version"),
     ("cli", "_console"),
+    ("cli", "_options"),
     ("litert", "data"),
     ("litert", "models"),
     ("models", "data"),

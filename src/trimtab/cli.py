@@ -12,6 +12,20 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trimtab._options import (
+    BatchSize,
+    DataDir,
+    DataName,
+    Epochs,
+    Json,
+    LearningRate,
+    Limit,
+    ModelFile,
+    Seed,
+    Settings,
+    Size,
+    parse_size,
+)
 from trimtab._quiet import import_backend
 from trimtab._version import __version__
 from trimtab.errors import ConfigError, TrimtabError
@@ -26,27 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir", help="Where the named data sets are. Default: $TRIMTAB_DATA, then Keras' cache."
-    ),
-]
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="Seed of the split, the weights and the order of images.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Use at most so many images of each part.")]
-Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
-ModelFile = Annotated[Path, typer.Argument(exists=True, help="A .keras or legacy .h5 file.")]
-DataName = Annotated[
-    str, typer.Option("--data", help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be given again."),
-]
 
 
 def main() -> None:
@@ -139,9 +132,9 @@ def train(
     ] = None,
     architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
     settings: Settings = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 10,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-12)] = 1e-3,
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 128,
+    learning_rate: LearningRate = 1e-3,
     patience: Annotated[
         int | None, typer.Option("--patience", min=1, help="Stop after so many epochs without a better one.")
     ] = None,
@@ -160,7 +153,7 @@ def train(
     from trimtab.progress import for_terminal
 
     _model_ending(out)
-    pixels, options = _parse_size(size), _console.settings(settings or ())
+    pixels, options = parse_size(size), _console.settings(settings or ())
     if model is not None and options:
         raise ConfigError(
             "--set changes a new model's architecture; it has no use with --model. Leave one out."
@@ -209,9 +202,9 @@ def prune(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Leave this layer alone; may be given again.")
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-12)] = 1e-3,
+    epochs: Epochs = 5,
+    batch_size: BatchSize = 128,
+    learning_rate: LearningRate = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
     limit: Limit = None,
@@ -227,7 +220,7 @@ def prune(
     from trimtab.progress import for_terminal
 
     _model_ending(out)
-    images = _load_data(data, data_dir, _parse_size(size), limit, seed)
+    images = _load_data(data, data_dir, parse_size(size), limit, seed)
     import_backend()
     network = trimtab.load_model(model)
     checkpoint = _checkpoint(out, network)
@@ -288,7 +281,7 @@ def export(
 
     if scheme == "int8" and data is None:
         raise ConfigError("int8 needs images to calibrate on; add --data, or choose another --scheme.")
-    images = _load_data(data, data_dir, _parse_size(size), None, seed) if data is not None else None
+    images = _load_data(data, data_dir, parse_size(size), None, seed) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
     artifact = trimtab.export(
@@ -314,7 +307,7 @@ def benchmark(
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="The file to compare with. Default: the first.")
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that run a file.")] = 1,
     data_dir: DataDir = None,
     size: Size = None,
     limit: Limit = None,
@@ -331,7 +324,7 @@ def benchmark(
 
     subjects = _console.subjects(files)
     chosen = _console.subject_name(baseline, subjects) if baseline is not None else None
-    images = _load_data(data, data_dir, _parse_size(size), limit, seed)
+    images = _load_data(data, data_dir, parse_size(size), limit, seed)
     import_backend()
     result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
     _console.show_benchmark(result, as_json=json)
@@ -373,7 +366,7 @@ def data(
     from trimtab import _console
     from trimtab.data import sample_sheet
 
-    images = _load_data(source, data_dir, _parse_size(size), limit, seed)
+    images = _load_data(source, data_dir, parse_size(size), limit, seed)
     target = sheet or Path(f"{images.name}-samples.png")
     sample_sheet(images, target)
     _console.show_data(images, target, as_json=json)
@@ -398,16 +391,6 @@ def _checkpoint(out: Path, model: Any) -> Path:
 
     check_writable(out)
     return out.with_name(f".{out.name}.{model_digest(model)[:12]}.checkpoint.npz")
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    """Reads ``32x32``."""
-    if text is None:
-        return None
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise ConfigError(f"--size needs HEIGHTxWIDTH in pixels, such as 32x32; received {text!r}.")
-    return int(height), int(width)
 
 
 def _model_ending(path: Path) -> None:
