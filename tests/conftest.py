@@ -45,8 +45,6 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def call(*words: object) -> CliResult:
         monkeypatch.setattr("sys.argv", ["trimtab", *map(str, words)])
         monkeypatch.setenv("COLUMNS", "100")
-        # main() sets a default for this one; the test's environment stays as it was.
-        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
         capsys.readouterr()
         try:
             main()

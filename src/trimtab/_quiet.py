@@ -19,6 +19,7 @@ _LOG_LINE = re.compile(
     rb"[IW]\d{4} \d\d:\d\d:[\d.]+ +\d+ [^\]\n]+\][^\n]*\n"
     rb"|WARNING: All log messages before absl::InitializeLog\(\)[^\n]*\n"
     rb"|E\d{4} [^\n]*cuda_platform\.cc[^\n]*\n"  # there is no GPU, which is no error
+    rb"|To enable the following instructions: [^\n]*rebuild TensorFlow[^\n]*\n"  # ends an "I" line
     rb"|fully_quantize: [^\n]*\n"
     rb"|INFO: [^\n]*(?:XNNPACK|TensorFlow Lite)[^\n]*\n"
 )
@@ -74,6 +75,11 @@ def import_backend() -> None:
             if error.name != backend:
                 raise
             raise MissingExtraError(backend, backend, "because KERAS_BACKEND names it") from None
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            # Looks for a GPU now: its complaint that there is none would come with the first operation.
+            tf.config.list_physical_devices("GPU")
 
 
 def _flush() -> None:

@@ -5,7 +5,6 @@ Nothing heavy is imported at the top: ``trimtab --help`` and every usage error a
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,8 +43,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command line; an error that was raised on purpose is one line and exit code 2."""
-    # TensorFlow reports a missing GPU as an error of its native part; an application may ask it not to.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app(prog_name="trimtab")
     except TrimtabError as error:
