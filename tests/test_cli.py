@@ -128,3 +128,38 @@ def test_tables_for_people(cli: Callable, tmp_path: Path, monkeypatch: pytest.Mo
     assert "sparsity" in cli("prune", "a.keras", "--data", "digits", "--epochs", 1, "--out", "b.keras").out
     assert "same answer as the model" in cli("export", "b.keras", "--data", "digits", "--out", "b.tflite").out
     assert "b.tflite" in cli("benchmark", "b.tflite", "--data", "digits", "--limit", 20).out
+
+
+def test_a_stopped_training_with_other_settings_begins_anew(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier attempt left behind neither blocks another training nor stays for good."""
+    import trimtab.training._train as training
+
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--data", "digits", "--set", "filters=[4]", "--set", "dense=0", "--out", "a.keras"]
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "check_fits", stop)
+        result = cli(*words, "--epochs", 2)
+    assert result.code == 130
+    assert "Stopped before the first epoch was done." in result.err
+    (tmp_path / ".a.keras.0123456789ab.checkpoint.npz").write_bytes(b"left by another")
+    assert cli(*words, "--epochs", 1).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras"]
+
+
+def test_files_are_compared_with_files(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["--set", "filters=[4]", "--set", "dense=0", "--epochs", 1]
+    cli("train", "--data", "digits", *small, "--out", "a.keras")
+    cli("export", "a.keras", "--data", "digits")
+    lines = cli("benchmark", "a.keras", "a-int8.tflite", "--data", "digits", "--limit", 20).out.splitlines()
+    assert any("a-int8.tflite (baseline)" in line and "1.00x" in line for line in lines)
+    assert any("a.keras" in line and line.rstrip(" │").endswith("-") for line in lines)
+    assert max(map(len, lines)) <= 100

@@ -38,6 +38,7 @@ __all__ = [
     "show_run",
     "show_training",
     "stopped",
+    "stopped_training",
     "subject_name",
     "subjects",
 ]
@@ -99,6 +100,13 @@ def stopped(folder: Path) -> str:
         return "Stopped before anything was done."
     words = shlex.join(["trimtab", "run", str(folder), "--resume"])
     return f"Stopped; what was done is kept. To go on: {words}"
+
+
+def stopped_training(checkpoint: Path) -> str:
+    """Returns what to say after Ctrl-C in a training: where it goes on from, if it got that far."""
+    if not checkpoint.is_file():
+        return "Stopped before the first epoch was done."
+    return f"Stopped; the finished epochs are kept in {checkpoint}. The same command goes on."
 
 
 def show_recipes(recipes: Mapping[str, str], *, as_json: bool) -> None:
@@ -172,6 +180,8 @@ def show_pruning(result: PruningResult, path: Path, *, as_json: bool) -> None:
     ]
     console = _console()
     console.print(_table(["layer", "weight", "size", "zeros", "sparsity", "asked"], rows))
+    best = result.history.epochs[result.history.best_epoch - 1]
+    console.print(f"Validation accuracy: {best.val_accuracy:.1%} (epoch {best.epoch})")
     for note in result.notes:
         console.print(note)
     console.print(f"Model: {path}", soft_wrap=True)
@@ -199,7 +209,35 @@ def show_benchmark(result: BenchmarkResult, *, as_json: bool) -> None:
     if as_json:
         _print_json(result)
         return
-    sys.stdout.write(f"{result}\n")
+    kinds = {row.name: row.kind for row in result.rows}
+    rows = []
+    for row in result.rows:
+        values = {key: measurement.value for key, measurement in row.measurements.items()}
+        accuracy = row.measurements["accuracy"]
+        latency = values.get("latency_ms")
+        # Times and sizes of Keras models and of files are those of two runtimes and formats.
+        alike = kinds[row.name] == kinds[result.baseline]
+        smaller, faster = values.get("size_reduction"), values.get("speed_up")
+        rows.append(
+            [
+                row.name + (" (baseline)" if row.name == result.baseline else ""),
+                f"{accuracy.value:.1%} ({accuracy.low or 0:.1%} to {accuracy.high or 1:.1%})",
+                _kilobytes(values.get("bytes")),
+                _kilobytes(values.get("gzip_bytes")),
+                "-" if latency is None else f"{latency:.3g}",
+                f"{smaller:.2f}x" if alike and smaller is not None else "-",
+                f"{faster:.2f}x" if alike and faster is not None else "-",
+            ]
+        )
+    console = _console()
+    console.print(
+        _table(["model", "accuracy (95 %)", "kB", "gzip kB", "ms/image", "smaller", "faster"], rows)
+    )
+    console.print("Everything that was measured, and how: --json.")
+
+
+def _kilobytes(count: float | None) -> str:
+    return "-" if count is None else f"{count / 1000:,.1f}"
 
 
 def show_report(path: Path, *, as_json: bool) -> None:

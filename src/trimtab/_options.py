@@ -18,6 +18,7 @@ __all__ = [
     "LearningRate",
     "Limit",
     "ModelFile",
+    "ModelSettings",
     "Seed",
     "Settings",
     "Size",
@@ -34,7 +35,12 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Seed of the split, the weights and the order of images.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Use at most so many images of each part.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=1, help="Use at most so many images to train and validate, and as many to test."
+    ),
+]
 Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
 ModelFile = Annotated[Path, typer.Argument(exists=True, help="A .keras or legacy .h5 file.")]
 DataName = Annotated[
@@ -45,7 +51,21 @@ BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in o
 LearningRate = Annotated[float, typer.Option("--learning-rate", min=1e-12, help="Rate of the first step.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be given again."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting of the recipe, such as seed=1, data.limit=1000 or steps.pruned.sparsity=0.5; "
+        "may be given again.",
+    ),
+]
+ModelSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set an option of the architecture, such as filters=[16,32], dense=64, batch_norm=true, "
+        "dropout=0.3 (cnn) or depth=8, width=16 (resnet); may be given again.",
+    ),
 ]
 
 

@@ -5,7 +5,10 @@ Nothing heavy is imported at the top: ``trimtab --help`` and every usage error a
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +23,7 @@ from trimtab._options import (
     LearningRate,
     Limit,
     ModelFile,
+    ModelSettings,
     Seed,
     Settings,
     Size,
@@ -128,7 +132,7 @@ def train(
         Path | None, typer.Option("--model", exists=True, help="Train this model on, instead of a new one.")
     ] = None,
     architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
-    settings: Settings = None,
+    settings: ModelSettings = None,
     epochs: Epochs = 10,
     batch_size: BatchSize = 128,
     learning_rate: LearningRate = 1e-3,
@@ -163,8 +167,8 @@ def train(
         network = trimtab.zoo.build(
             architecture, images.image_shape, images.classes, **{"seed": seed, **options}
         )
-    checkpoint = _checkpoint(out, network)
-    with _console.interruptible(lambda: "Stopped; finished epochs are kept. The same command goes on."):
+    checkpoint = _checkpoint(out, network, (epochs, batch_size, learning_rate, patience, seed, images.digest))
+    with _console.interruptible(lambda: _console.stopped_training(checkpoint)):
         result = trimtab.train(
             network,
             images,
@@ -178,7 +182,7 @@ def train(
             progress=for_terminal(),
         )
     trimtab.save_model(result.model, out)
-    checkpoint.unlink(missing_ok=True)
+    _drop_checkpoints(out)
     _console.show_training(result, out, as_json=json)
 
 
@@ -220,8 +224,12 @@ def prune(
     images = _load_data(data, data_dir, parse_size(size), limit, seed)
     import_backend()
     network = trimtab.load_model(model)
-    checkpoint = _checkpoint(out, network)
-    with _console.interruptible(lambda: "Stopped; finished epochs are kept. The same command goes on."):
+    checkpoint = _checkpoint(
+        out,
+        network,
+        (sparsity, schedule, layer, exclude, epochs, batch_size, learning_rate, seed, images.digest),
+    )
+    with _console.interruptible(lambda: _console.stopped_training(checkpoint)):
         result = trimtab.prune(
             network,
             images,
@@ -238,7 +246,7 @@ def prune(
             progress=for_terminal(),
         )
     trimtab.save_model(result.model, out)
-    checkpoint.unlink(missing_ok=True)
+    _drop_checkpoints(out)
     _console.show_pruning(result, out, as_json=json)
 
 
@@ -250,7 +258,7 @@ def export(
         typer.Option("--scheme", help="Number format of the file."),
     ] = "int8",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Default: the model's name, ending in .tflite.")
+        Path | None, typer.Option("--out", help="Default: MODEL-SCHEME.tflite beside the model.")
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Images to calibrate int8 and to check the file with.")
@@ -270,7 +278,8 @@ def export(
 ) -> None:
     """Convert a model to a checked LiteRT file.
 
-    The .tflite file is run beside the model on the same images, and refused if they differ.
+    The .tflite file is run beside the model on the same images, and refused if they differ. What was
+    checked is written beside it, ending in .tflite.json.
     """
     import trimtab
     from trimtab import _console
@@ -302,7 +311,10 @@ def benchmark(
     ],
     data: DataName,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="The file to compare with. Default: the first.")
+        str | None,
+        typer.Option(
+            "--baseline", help="The file to compare with. Default: the first .tflite, or else the first."
+        ),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that run a file.")] = 1,
     data_dir: DataDir = None,
@@ -320,7 +332,7 @@ def benchmark(
     from trimtab.progress import for_terminal
 
     subjects = _console.subjects(files)
-    chosen = _console.subject_name(baseline, subjects) if baseline is not None else None
+    chosen = _console.subject_name(baseline, subjects) if baseline is not None else _first_file(subjects)
     images = _load_data(data, data_dir, parse_size(size), limit, seed)
     import_backend()
     result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
@@ -348,7 +360,10 @@ def data(
         str, typer.Argument(help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
     ],
     sheet: Annotated[
-        Path | None, typer.Option("--sheet", help="Write a sheet of sample images to this PNG file.")
+        Path | None,
+        typer.Option(
+            "--sheet", help="Where the sheet of sample images goes. Default: NAME-samples.png, here."
+        ),
     ] = None,
     data_dir: DataDir = None,
     size: Size = None,
@@ -378,16 +393,28 @@ def _load_data(
     return load_data(source, data_dir=data_dir, size=size, limit=limit, seed=seed)
 
 
-def _checkpoint(out: Path, model: Any) -> Path:
+def _first_file(subjects: Mapping[str, Path]) -> str:
+    """Returns the subject that the others are compared with: a deployable file, if there is one."""
+    return next((name for name, path in subjects.items() if path.suffix == ".tflite"), next(iter(subjects)))
+
+
+def _checkpoint(out: Path, model: Any, settings: tuple[Any, ...]) -> Path:
     """Returns where the training that makes `out` keeps its state, having seen that it can be written there.
 
-    The starting model is in the name: the training of another one does not go on from it.
+    The starting model and the settings are in the name: another training does not go on from it.
     """
     from trimtab._atomic import check_writable
     from trimtab.models import model_digest
 
     check_writable(out)
-    return out.with_name(f".{out.name}.{model_digest(model)[:12]}.checkpoint.npz")
+    digest = hashlib.sha256(repr((model_digest(model), *settings)).encode()).hexdigest()
+    return out.with_name(f".{out.name}.{digest[:12]}.checkpoint.npz")
+
+
+def _drop_checkpoints(out: Path) -> None:
+    """Removes what trainings that were to make `out` left behind: now it is made."""
+    for checkpoint in out.parent.glob(f".{glob.escape(out.name)}.*.checkpoint.npz"):
+        checkpoint.unlink(missing_ok=True)
 
 
 def _model_ending(path: Path) -> None:

@@ -41,7 +41,7 @@ def test_whole_run(shared_run: Path) -> None:
     [
         (-0.047, 1e-5, "float file, but 4.7 points less accurate (p < 0.001)."),
         (0.012, 0.02, "float file, and 1.2 points more accurate (p = 0.020)."),
-        (-0.002, 0.4, "float file, at the same accuracy (−0.2 points, p = 0.40)."),
+        (-0.002, 0.4, "float file, with no measurable change in accuracy (−0.2 points, p = 0.40)."),
         (0.0, 1.0, "float file, at the same accuracy."),
     ],
 )

@@ -153,7 +153,8 @@ def _without_refused_softmax(model: keras.Model, scheme: Scheme, softmax: str) -
     if scheme.static and softmax == "refuse":
         raise ModelError(
             f"Model {model.name!r} ends in softmax, which int8 rounds to steps of 1/256. Export with "
-            "softmax='strip' to get the logits (same classes), or softmax='keep' to have it all the same."
+            "softmax='strip' (--softmax strip) to get the logits (same classes), "
+            "or softmax='keep' to have it all the same."
         )
     return model, "kept"
 

@@ -91,7 +91,7 @@ def _accuracy(row: ResultRow) -> str:
         return ""
     if p >= 0.05:
         shown = f" ({points(difference)} points, {p_value(p)})" if difference else ""
-        return f", at the same accuracy{shown}"
+        return f", with no measurable change in accuracy{shown}" if shown else ", at the same accuracy"
     tested = f"{points(abs(difference)).lstrip('+')} points"
     return f", {f'and {tested} more' if difference > 0 else f'but {tested} less'} accurate ({p_value(p)})"
 
