@@ -38,7 +38,6 @@ __all__ = [
     "show_run",
     "show_training",
     "stopped",
-    "stopped_training",
     "subject_name",
     "subjects",
 ]
@@ -100,13 +99,6 @@ def stopped(folder: Path) -> str:
         return "Stopped before anything was done."
     words = shlex.join(["trimtab", "run", str(folder), "--resume"])
     return f"Stopped; what was done is kept. To go on: {words}"
-
-
-def stopped_training(checkpoint: Path) -> str:
-    """Returns what to say after Ctrl-C in a training: where it goes on from, if it got that far."""
-    if not checkpoint.is_file():
-        return "Stopped before the first epoch was done."
-    return f"Stopped; the finished epochs are kept in {checkpoint}. The same command goes on."
 
 
 def show_recipes(recipes: Mapping[str, str], *, as_json: bool) -> None:

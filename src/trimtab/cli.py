@@ -5,8 +5,6 @@ Nothing heavy is imported at the top: ``trimtab --help`` and every usage error a
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trimtab._attempts import checkpoint_of, drop_checkpoints, stopped_training
 from trimtab._options import (
     BatchSize,
     DataDir,
@@ -167,8 +166,10 @@ def train(
         network = trimtab.zoo.build(
             architecture, images.image_shape, images.classes, **{"seed": seed, **options}
         )
-    checkpoint = _checkpoint(out, network, (epochs, batch_size, learning_rate, patience, seed, images.digest))
-    with _console.interruptible(lambda: _console.stopped_training(checkpoint)):
+    checkpoint = checkpoint_of(
+        out, network, (epochs, batch_size, learning_rate, patience, seed, images.digest)
+    )
+    with _console.interruptible(lambda: stopped_training(checkpoint)):
         result = trimtab.train(
             network,
             images,
@@ -182,7 +183,7 @@ def train(
             progress=for_terminal(),
         )
     trimtab.save_model(result.model, out)
-    _drop_checkpoints(out)
+    drop_checkpoints(out)
     _console.show_training(result, out, as_json=json)
 
 
@@ -224,12 +225,12 @@ def prune(
     images = _load_data(data, data_dir, parse_size(size), limit, seed)
     import_backend()
     network = trimtab.load_model(model)
-    checkpoint = _checkpoint(
+    checkpoint = checkpoint_of(
         out,
         network,
         (sparsity, schedule, layer, exclude, epochs, batch_size, learning_rate, seed, images.digest),
     )
-    with _console.interruptible(lambda: _console.stopped_training(checkpoint)):
+    with _console.interruptible(lambda: stopped_training(checkpoint)):
         result = trimtab.prune(
             network,
             images,
@@ -246,7 +247,7 @@ def prune(
             progress=for_terminal(),
         )
     trimtab.save_model(result.model, out)
-    _drop_checkpoints(out)
+    drop_checkpoints(out)
     _console.show_pruning(result, out, as_json=json)
 
 
@@ -396,25 +397,6 @@ def _load_data(
 def _first_file(subjects: Mapping[str, Path]) -> str:
     """Returns the subject that the others are compared with: a deployable file, if there is one."""
     return next((name for name, path in subjects.items() if path.suffix == ".tflite"), next(iter(subjects)))
-
-
-def _checkpoint(out: Path, model: Any, settings: tuple[Any, ...]) -> Path:
-    """Returns where the training that makes `out` keeps its state, having seen that it can be written there.
-
-    The starting model and the settings are in the name: another training does not go on from it.
-    """
-    from trimtab._atomic import check_writable
-    from trimtab.models import model_digest
-
-    check_writable(out)
-    digest = hashlib.sha256(repr((model_digest(model), *settings)).encode()).hexdigest()
-    return out.with_name(f".{out.name}.{digest[:12]}.checkpoint.npz")
-
-
-def _drop_checkpoints(out: Path) -> None:
-    """Removes what trainings that were to make `out` left behind: now it is made."""
-    for checkpoint in out.parent.glob(f".{glob.escape(out.name)}.*.checkpoint.npz"):
-        checkpoint.unlink(missing_ok=True)
 
 
 def _model_ending(path: Path) -> None:
