@@ -42,13 +42,21 @@ def main() -> None:
                 result = run(name, Path(scratch) / name, data="digits", overrides=_quicker(name))
             else:
                 result = run(name, ROOT / "runs" / name, resume=True, progress=for_terminal())
+            folder = session.options.out or (None if session.quick else RESULTS)
+            if "benchmark" in result.reused and folder is not None:
+                began = _measured_at(folder / f"recipe-{name}.json")
             record = {**_record(name, result.folder), **began}
             print(_text(record))
-            folder = session.options.out or (None if session.quick else RESULTS)
             if folder is None:
                 say("A quick run: nothing was written.")
             else:
                 _keep(record, result.folder, folder)
+
+
+def _measured_at(earlier: Path) -> dict[str, Any]:
+    """Returns the commit of numbers that an earlier call measured: today's measured nothing."""
+    record = json.loads(earlier.read_text("utf-8")) if earlier.is_file() else {}
+    return {"commit": record.get("commit"), "dirty": record.get("dirty")}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +99,10 @@ def _record(name: str, folder: Path) -> dict[str, Any]:
         "baseline": measured["baseline"],
         "table": {"headers": headers, "rows": rows},
         "rows": measured["rows"],
-        "steps": [{key: step[key] for key in ("name", "do", "from", "seconds", "model")} for step in steps],
+        "steps": [
+            {key: step[key] for key in ("name", "do", "from", "created", "seconds", "model")}
+            for step in steps
+        ],
     }
 
 
@@ -99,6 +110,7 @@ def markdown(record: Mapping[str, Any]) -> str:
     """Draws the page of a recipe from what its JSON file holds, and nothing else."""
     name = record["benchmark"].removeprefix("recipe-")
     counts = {part: sum(classes) for part, classes in record["data"]["counts"].items()}
+    times = [step["created"][:16].replace("T", " ") for step in record["steps"]]
     lines = [f"# {record['title']}", "", record["question"].strip(), ""]
     lines += _results.markdown_table(record["table"]["headers"], record["table"]["rows"])
     lines += [
@@ -111,7 +123,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"- Data: {record['data']['name']}, "
         + ", ".join(f"{count:,} {part}" for part, count in counts.items())
         + " images.",
-        f"- Commit: {_results.commit_text(record)}.",
+        f"- Commit of the measurement: {_results.commit_text(record)}. The steps were done from "
+        f"{min(times)} to {max(times)}; one whose settings did not change was not done again.",
         f"- Machine: {_results.machine_text(record['machine'])}.",
         "- Versions: "
         + ", ".join(f"{key} {value}" for key, value in record["versions"].items() if value)
