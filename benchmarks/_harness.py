@@ -80,8 +80,14 @@ class Session:
         self.notes.append(sentence)
         say(sentence)
 
-    def finish(self, rows: Sequence[_results.Row], method: Sequence[str]) -> dict[str, Any]:
+    def finish(self, rows: Sequence[_results.Row], method: Sequence[str], **more: Any) -> dict[str, Any]:
         """Prints the table; writes the files unless this is a quick run that names no folder.
+
+        Args:
+            rows: what was measured.
+            method: sentences on how.
+            **more: what the record shall hold besides: ``pictures``, ``tables`` and ``middle`` (what the
+                values of the rows are, where not medians) show on the page.
 
         Returns:
             The record, as it is in the JSON file.
@@ -103,9 +109,10 @@ class Session:
                 "versions": versions(),
                 "peers": self.peers,
                 "rows": list(rows),
+                **more,
             }
         )
-        print(_results.table(record["rows"]))
+        print(_results.table(record["rows"], record.get("middle", "median")))
         folder = self.options.out or (None if self.quick else RESULTS)
         if folder is not None:
             self._write(folder, record)

@@ -13,8 +13,14 @@ NETS: dict[str, tuple[str, tuple[int, int, int]]] = {
     "cnn": ("small CNN, 28x28x1", (28, 28, 1)),
     "cnn_bn": ("small CNN with batch normalisation, 28x28x1", (28, 28, 1)),
     "resnet8": ("ResNet-8 with batch normalisation, 32x32x3", (32, 32, 3)),
+    "mobilenet_v2": ("MobileNetV2 with half the channels, 96x96x3", (96, 96, 3)),
+    "mlp": ("two hidden layers, 28x28x1", (28, 28, 1)),
 }
-"""Title and image shape of each net. They are the library's own `cnn` and `resnet` with their defaults."""
+"""Title and image shape of each net.
+
+`cnn`, `cnn_bn` and `resnet8` are the library's own with their defaults, `mobilenet_v2` is that of Keras.
+"""
+_MOBILENET_ALPHA = 0.5
 
 
 def build(keras: Any, net: str, scale: float = 1.0) -> Any:
@@ -26,10 +32,17 @@ def build(keras: Any, net: str, scale: float = 1.0) -> Any:
         scale: factor on the number of channels, for quick runs.
     """
     shape = NETS[net][1]
+    if net == "mobilenet_v2":
+        return keras.applications.MobileNetV2(
+            shape, _MOBILENET_ALPHA * scale, weights=None, classes=CLASSES, classifier_activation=None
+        )
     inputs = keras.Input(shape)
-    outputs = (
-        _resnet(keras.layers, inputs, scale) if net == "resnet8" else _cnn(keras.layers, inputs, net, scale)
-    )
+    if net == "mlp":
+        outputs = _mlp(keras.layers, inputs, scale)
+    elif net == "resnet8":
+        outputs = _resnet(keras.layers, inputs, scale)
+    else:
+        outputs = _cnn(keras.layers, inputs, net, scale)
     return keras.Model(inputs, outputs, name=net)
 
 
@@ -41,6 +54,13 @@ def images(net: str, count: int) -> tuple[Any, Any]:
     generator = np.random.default_rng(0)
     pixels = generator.random((count, *NETS[net][1]), dtype=np.float32)
     return pixels, generator.integers(0, CLASSES, count)
+
+
+def _mlp(layers: Any, x: Any, scale: float) -> Any:
+    x = layers.Flatten()(x)
+    for units in (128, 64):
+        x = layers.Dense(_scaled(units, scale), activation="relu")(x)
+    return layers.Dense(CLASSES)(x)
 
 
 def _cnn(layers: Any, x: Any, net: str, scale: float) -> Any:

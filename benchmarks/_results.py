@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trimtab.benchmarking._statistics import bootstrap_median, paired_ratio
+from trimtab.benchmarking import bootstrap_median, paired_ratio
 
 __all__ = [
     "Ratio",
     "Row",
     "Target",
+    "count_row",
     "markdown",
     "markdown_table",
     "measured_row",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 _HEADINGS = ("what", "median [95 % interval]", "ratio [95 % interval]", "target", "met")
+_COUNTED = ("what", "found", "", "target", "met")
+"""Headings where nothing was sampled."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Row:
         group: what it is compared within, such as one net; may be empty.
         unit: of the value and the samples.
         value: median of the samples.
-        low: lower limit of its 95 % bootstrap interval.
+        low: lower limit of its 95 % bootstrap interval; None where nothing was sampled.
         high: upper limit.
         samples: one number a round; rounds pair up across the rows of a group.
         ratio: how it compares with another row.
@@ -113,6 +116,22 @@ def measured_row(
     return Row(name, group, unit, *middle, tuple(float(s) for s in samples), ratio, target, note)
 
 
+def count_row(
+    name: str, value: float, *, unit: str = "", group: str = "", target: Target | None = None, note: str = ""
+) -> Row:
+    """Makes a row of something that is as it is, whatever the machine does: a count, a difference.
+
+    Args:
+        name: what was counted.
+        value: the number.
+        unit: of the number.
+        group: what it is compared within.
+        target: what was promised of it.
+        note: what one must know to read it rightly.
+    """
+    return Row(name, group, unit, float(value), None, None, (float(value),), None, target, note)
+
+
 def verdict(row: Mapping[str, Any]) -> str:
     """Says whether a row (as plain data) keeps its promise; an empty string where none was made."""
     target = row["target"]
@@ -121,7 +140,8 @@ def verdict(row: Mapping[str, Any]) -> str:
     number = row if target["of"] == "value" else row["ratio"]
     if number is None:
         return "not measured"
-    inside = number["low"] <= target["limit"] <= number["high"] and number["low"] < number["high"]
+    low, high = (number["value"] if limit is None else limit for limit in (number["low"], number["high"]))
+    inside = low <= target["limit"] <= high and low < high
     kept = (
         number["value"] <= target["limit"]
         if target["sense"] == "at most"
@@ -137,11 +157,13 @@ def target_text(row: Mapping[str, Any]) -> str:
     if target is None:
         return ""
     unit = row["unit"] if target["of"] == "value" else "x"
-    return f"{target['sense']} {target['limit']:g} {unit}".replace(" x", "x")
+    return f"{target['sense']} {target['limit']:g} {unit}".rstrip().replace(" x", "x")
 
 
 def value_text(row: Mapping[str, Any]) -> str:
     """Writes a row's median with its interval and unit."""
+    if row["low"] is None:
+        return f"{row['value']:.4g} {row['unit']}".rstrip()
     return f"{row['value']:.4g} {row['unit']} [{row['low']:.4g}, {row['high']:.4g}]"
 
 
@@ -157,6 +179,12 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["name"], value_text(row), ratio_text(row), target_text(row), verdict(row))
 
 
+def _headings(rows: Sequence[Mapping[str, Any]], middle: str) -> tuple[str, ...]:
+    if all(row["low"] is None for row in rows):
+        return _COUNTED
+    return tuple(heading.replace("median", middle) for heading in _HEADINGS)
+
+
 def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -164,15 +192,16 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
     return groups
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Draws rows (as plain data) as aligned text, one block a group."""
-    widths = [max(map(len, column)) for column in zip(_HEADINGS, *map(_cells, rows), strict=True)]
+def table(rows: Sequence[Mapping[str, Any]], middle: str = "median") -> str:
+    """Draws rows (as plain data) as aligned text, one block a group; `middle` is what their values are."""
+    headings = _headings(rows, middle)
+    widths = [max(map(len, column)) for column in zip(headings, *map(_cells, rows), strict=True)]
     widths[0] += 2
 
     def line(cells: Sequence[str]) -> str:
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
-    lines = [line(_HEADINGS), line(["-" * width for width in widths])]
+    lines = [line(headings), line(["-" * width for width in widths])]
     for group, members in _groups(rows).items():
         lines += [group] if group else []
         for row in members:
@@ -184,11 +213,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def markdown(record: Mapping[str, Any]) -> str:
     """Draws the page of a benchmark from what its JSON file holds, and nothing else."""
     lines = [f"# {record['title']}", "", record["question"], ""]
+    for picture in record.get("pictures", ()):
+        lines += [f"![{picture['alt']}]({picture['path']})", ""]
+    middle = record.get("middle", "median")
     for group, members in _groups(record["rows"]).items():
         lines += [f"## {group}", ""] if group else []
-        lines += markdown_table(_HEADINGS, [_cells(row) for row in members])
+        lines += markdown_table(_headings(members, middle), [_cells(row) for row in members])
         lines += [f"- {row['name']}: {row['note']}" for row in members if row["note"]]
         lines += [""] if lines[-1] else []
+    for drawn in record.get("tables", ()):
+        lines += [f"## {drawn['title']}", "", *markdown_table(drawn["headings"], drawn["rows"])]
     lines += ["## How it was measured", ""]
     lines += [f"- {sentence}" for sentence in record["method"]]
     lines += _provenance(record)

@@ -4,6 +4,7 @@ One line of JSON in, one line of JSON out:
 
     {"do": "build", "name": ..., "side": ..., "net": ..., ...}   makes a model and everything to train it
     {"do": "run", "name": ..., "steps": n}                       trains n steps: {"seconds": ...}
+    {"do": "point", ...}                                         trains a point of the sparsity curves
     {"do": "versions"}                                           what is installed here: {"versions": {...}}
     {"do": "close"}                                              ends the process
 
@@ -25,6 +26,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+import _mask_update
 import _nets
 
 Steps = Callable[[int], float]
@@ -38,9 +40,11 @@ def main() -> None:
     """Answers requests until the other side has no more."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cores", type=int, required=True)
-    cores = parser.parse_args().cores
+    parser.add_argument("--first-core", type=int, default=0)
+    options = parser.parse_args()
+    cores = options.cores
     answers = _own_stdout()
-    _use_cores(cores)
+    _use_cores(options.first_core, cores)
     tasks: dict[str, Steps] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -62,6 +66,11 @@ def _answer(request: dict[str, Any], tasks: dict[str, Steps], cores: int) -> dic
         _limit_tensorflow(cores)
         tasks[request["name"]] = SIDES[request["side"]](request)
         return {}
+    if request["do"] == "point":
+        import _curve_point  # needs Trimtab, which peers do not have
+
+        _limit_tensorflow(cores)
+        return _curve_point.compute(request)
     return {"seconds": tasks[request["name"]](int(request["steps"]))}
 
 
@@ -227,6 +236,8 @@ SIDES: dict[str, Callable[[dict[str, Any]], Steps]] = {
     "trimtab": _trimtab,
     "tf_keras": _tf_keras,
     "tfmot": _tfmot,
+    "masks": _mask_update.trimtab,
+    "tfmot_masks": _mask_update.tfmot,
 }
 
 
@@ -237,10 +248,11 @@ def _own_stdout() -> TextIO:
     return answers
 
 
-def _use_cores(count: int) -> None:
+def _use_cores(first: int, count: int) -> None:
     """Keeps this process on so many cores, where the system can."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[(first + turn) % len(cores)] for turn in range(count)})
 
 
 def _limit_tensorflow(count: int) -> None:

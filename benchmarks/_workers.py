@@ -1,6 +1,6 @@
 """Worker processes: each holds nets of one environment and trains them, step by step, when asked.
 
-Only one works at a time, so that sides in different environments can be interleaved.
+Where something is timed only one works at a time: sides in different environments can be interleaved.
 """
 
 from __future__ import annotations
@@ -32,9 +32,17 @@ class Worker:
         python: interpreter of its environment; by default this process' own.
         cores: how many cores it may use.
         backend: of Keras 3.
+        first_core: the first that it may use; workers that work at the same time each need their own.
     """
 
-    def __init__(self, python: Path | None = None, *, cores: int = 1, backend: str = "tensorflow") -> None:
+    def __init__(
+        self,
+        python: Path | None = None,
+        *,
+        cores: int = 1,
+        backend: str = "tensorflow",
+        first_core: int = 0,
+    ) -> None:
         environment = {
             **os.environ,
             "KERAS_BACKEND": backend,
@@ -43,7 +51,10 @@ class Worker:
         }
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [str(python or sys.executable), str(_PROGRAM), "--cores", str(cores)],
+            [
+                *(str(python or sys.executable), str(_PROGRAM)),
+                *("--cores", str(cores), "--first-core", str(first_core)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -59,15 +70,20 @@ class Worker:
         Args:
             name: what `run` will call it.
             side: a key of `_worker.SIDES`, such as ``"keras"``.
-            net: a key of `_nets.NETS`.
+            net: a key of `_nets.NETS`; for the sides that only choose masks, of `_mask_update.KERNELS`.
             **spec: ``batch`` (images in a step), ``scale`` (factor on the channels), and what the side
-                needs besides: ``frequency`` (steps between two updates of masks), ``steps``.
+                needs besides: ``frequency`` (steps between two updates of masks), ``steps``,
+                ``granularity`` and ``ranking``.
         """
         self._ask({"do": "build", "name": name, "side": side, "net": net, **spec})
 
     def side(self, name: str, steps: int) -> Callable[[], float]:
         """Gives what trains `name` for so many steps when called, and returns the seconds they took."""
         return lambda: float(self._ask({"do": "run", "name": name, "steps": steps})["seconds"])
+
+    def point(self, **request: Any) -> Path:
+        """Trains a point of the sparsity curves; gives the file that holds its result."""
+        return Path(self._ask({"do": "point", **request})["path"])
 
     def versions(self) -> dict[str, str]:
         """Lists what is installed in its environment, of what numbers depend on."""

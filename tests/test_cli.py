@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ("run", "train", "prune", "export", "benchmark", "report", "data")
+COMMANDS = ("run", "train", "prune", "sparsity", "sensitivity", "export", "benchmark", "report", "data")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

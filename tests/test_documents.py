@@ -1,4 +1,9 @@
-"""What the documents show is run: Python blocks, links, and the examples."""
+"""What the documents show is run: Python blocks, links, and the examples.
+
+A block that begins with "```python" runs. Most pages show one program a block; some, named below, are one
+program from top to bottom. Another toolkit's code is marked "```python tfmot": it must be Python, and does
+not run here.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,22 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+TOP = ("README.md", "CONTRIBUTING.md", "examples/README.md")
+DOCUMENTS = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md")])
+ONE_PROGRAM = [ROOT / "docs" / "from-tfmot.md", ROOT / "docs" / "pruning.md"]
+"""Pages whose blocks build on each other; they start from nothing but an empty folder."""
+
+
+def blocks(path: Path, kind: str = "python") -> list[str]:
+    """The blocks of a page that are marked so."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
 BLOCKS = [
     pytest.param(block, id=f"{path.relative_to(ROOT)}-{number}")
     for path in DOCUMENTS
-    for number, block in enumerate(
-        re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
-    )
+    if path not in ONE_PROGRAM
+    for number, block in enumerate(blocks(path))
 ]
 
 
@@ -52,6 +66,38 @@ def run(words: list[str], folder: Path) -> str:
 def test_python_in_the_documents_runs(block: str, own_things: Path) -> None:
     (own_things / "block.py").write_text(block)
     run(["block.py"], own_things)
+
+
+@pytest.mark.parametrize("path", ONE_PROGRAM, ids=lambda path: path.stem)
+def test_a_page_that_is_one_program_runs(path: Path, tmp_path: Path) -> None:
+    lines, inside = [], False
+    for line in path.read_text().splitlines():
+        inside = inside and line != "```"
+        lines.append(line if inside else "")  # so that an error names the line of the page
+        inside = inside or line == "```python"
+    (tmp_path / f"{path.stem}.py").write_text("\n".join(lines))
+    run([f"{path.stem}.py"], tmp_path)
+
+
+def test_what_is_shown_of_tfmot_is_python() -> None:
+    shown = blocks(ROOT / "docs" / "from-tfmot.md", "python tfmot")
+    assert len(shown) == len(blocks(ROOT / "docs" / "from-tfmot.md"))  # a before for each after
+    for block in shown:
+        compile(block, "from-tfmot.md", "exec")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("prune_low_magnitude", "prune_scope", "strip_pruning", "UpdatePruningStep", "PruningSummaries"),
+        *("PruningSchedule", "ConstantSparsity", "PolynomialDecay", "PrunableLayer", "PruningPolicy"),
+        *("PruneForLatencyOnXNNPack", "to_prune", "pruning_schedule", "block_size", "block_pooling_type"),
+        *("pruning_policy", "sparsity_m_by_n", "kwargs"),
+    ],
+)
+def test_each_public_name_of_tfmot_has_its_line(name: str) -> None:
+    rows = [line for line in (ROOT / "docs" / "from-tfmot.md").read_text().splitlines() if line[:2] == "| "]
+    assert any(re.search(rf"`[^`]*\b{name}\b", row.split(" | ")[0]) for row in rows)
 
 
 def test_own_model_example(own_things: Path) -> None:

@@ -90,6 +90,20 @@ def test_walk_graph_visits_each_call_in_order_and_changes_nothing() -> None:
     assert model(np.zeros((1, 6), np.float32)).shape == (1, 2)
 
 
+def test_walk_graph_tells_which_call_gave_which_tensor() -> None:
+    calls: list[_keras_internals.Call] = []
+    start = keras.KerasTensor((1, 6))
+    end = _keras_internals.walk_graph(nested(), [start], calls.append)
+    first, _, second, _, add, head = calls
+    assert first.taken[0] is start
+    assert second.taken[0] is start
+    assert [tensor is call.given[0] for tensor, call in zip(add.taken, calls[1:4:2], strict=True)] == [
+        True
+    ] * 2
+    assert head.taken[0] is add.given[0]
+    assert head.given[0] is end
+
+
 def test_sublayers_are_the_direct_ones() -> None:
     model = nested()
     assert {layer.name for layer in _keras_internals.sublayers(model)} >= {"base", "head"}
@@ -134,3 +148,10 @@ def test_moving_averages_are_those_of_an_optimizer_that_keeps_them() -> None:
         if use_ema:
             assert average.shape == (3,)
             assert average is not variables[0]
+
+
+def test_gradients_are_forgotten_only_by_torch_and_where_paths_are_the_same() -> None:
+    twice = [keras.Variable([1.0], name="kernel") for _ in range(2)]
+    variables = [keras.Variable([1.0], name="bias"), *twice]
+    expected = twice if keras.backend.backend() == "torch" else []
+    assert [id(v) for v in _keras_internals.forgotten(variables)] == [id(v) for v in expected]

@@ -12,6 +12,7 @@ __all__ = [
     "Call",
     "all_layers",
     "deserialized",
+    "forgotten",
     "graph_of",
     "moving_averages",
     "serialized",
@@ -29,12 +30,17 @@ class Call:
         path: its name, after the names of the models it is nested in.
         inputs: shape of each tensor that goes in.
         outputs: shape of each tensor that comes out.
+        taken: the tensors that go in, as `keras.KerasTensor`: each is one that an earlier call has given,
+            or an input of the model.
+        given: the tensors that come out.
     """
 
     operation: Any
     path: tuple[str, ...]
     inputs: tuple[tuple[int | None, ...], ...]
     outputs: tuple[tuple[int | None, ...], ...]
+    taken: tuple[Any, ...] = ()
+    given: tuple[Any, ...] = ()
 
 
 def serialized(model: keras.Model) -> dict[str, Any]:
@@ -101,17 +107,21 @@ def walk_graph(
         if graph_of(operation) is not None:
             return walk_graph(operation, args[0] if args else kwargs["inputs"], visit, here)
         outputs = operation.compute_output_spec(*args, **kwargs)
-        visit(Call(operation, here, _shapes((args, kwargs)), _shapes(outputs)))
+        taken, given = _tensors((args, kwargs)), _tensors(outputs)
+        visit(Call(operation, here, _shapes(taken), _shapes(given), taken, given))
         return outputs
 
     return graph_of(model)._run_through_graph(inputs, call_fn=call)  # type: ignore[union-attr]
 
 
-def _shapes(tensors: Any) -> tuple[tuple[int | None, ...], ...]:
-    """Lists the shapes of all tensors in a nested structure."""
-    return tuple(
-        tuple(tensor.shape) for tensor in keras.tree.flatten(tensors) if isinstance(tensor, keras.KerasTensor)
-    )
+def _tensors(structure: Any) -> tuple[Any, ...]:
+    """Lists all tensors in a nested structure."""
+    return tuple(part for part in keras.tree.flatten(structure) if isinstance(part, keras.KerasTensor))
+
+
+def _shapes(tensors: Sequence[Any]) -> tuple[tuple[int | None, ...], ...]:
+    """Lists the shapes of tensors."""
+    return tuple(tuple(tensor.shape) for tensor in tensors)
 
 
 def sublayers(layer: Any) -> list[Any]:
@@ -124,3 +134,15 @@ def moving_averages(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
     if not optimizer.use_ema:
         return [None] * len(variables)
     return list(optimizer._model_variables_moving_average)
+
+
+def forgotten(variables: Sequence[Any]) -> list[Any]:
+    """Returns the variables whose gradients Keras on torch may forget to reset between two steps.
+
+    It files the parameters of a model by their paths. Nested models that were loaded from a file may give
+    several variables one path; all but the last are lost there, and their gradients add up over the steps.
+    """
+    if keras.backend.backend() != "torch":
+        return []
+    paths = [variable.path for variable in variables]
+    return [variable for variable in variables if paths.count(variable.path) > 1]

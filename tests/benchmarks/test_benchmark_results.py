@@ -80,6 +80,33 @@ def test_the_page_comes_from_the_json_alone(tmp_path: Path) -> None:
     assert _results.markdown(changed) != page
 
 
+def test_what_was_counted_has_no_interval() -> None:
+    rows: list[dict[str, Any]] = [
+        to_plain(_results.count_row("masks that differ", count, target=_results.Target(0)))
+        for count in (0, 2)
+    ]
+    assert [_results.verdict(row) for row in rows] == ["yes", "no"]
+    assert [_results.value_text(row) for row in rows] == ["0", "2"]
+    assert _results.target_text(rows[0]) == "at most 0"
+    assert "interval" not in _results.table(rows)
+
+
+def test_the_page_shows_tables_and_pictures_of_the_record(tmp_path: Path) -> None:
+    session = _harness.Session("startup", "Title", "Question?", argv=["--quick", "--out", str(tmp_path)])
+    table = {"title": "Every point", "headings": ["what", "accuracy"], "rows": [["blocks", "81 %"]]}
+    picture = {"path": "../pictures/a.png", "alt": "curves"}
+    rows = [_results.measured_row("thing", [1.0, 2.0], "%")]
+    session.finish(rows, [], middle="mean", tables=[table], pictures=[picture])
+    page = (tmp_path / "startup.md").read_text()
+    for text in (
+        "![curves](../pictures/a.png)",
+        "## Every point",
+        "| blocks | 81 % |",
+        "mean [95 % interval]",
+    ):
+        assert text in page
+
+
 def test_the_summary_lists_targets_and_what_is_missing(tmp_path: Path) -> None:
     assert "Nothing was measured yet." in summary.page(tmp_path)
     session = _harness.Session("startup", "Title", "Question?", argv=["--out", str(tmp_path)])

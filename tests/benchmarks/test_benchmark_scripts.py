@@ -67,12 +67,59 @@ def test_evaluation(quick: Quick) -> None:
 def test_pruning_overhead(quick: Quick) -> None:
     record = quick("pruning_overhead", "--backends", "tensorflow,jax,no_such_backend")
     rows = _check(record, "pruning_overhead", rounds=2)
-    pruned = [row for row in rows.values() if row["name"].startswith("Trimtab")]
-    assert len(pruned) >= 2
+    pruned = [row for row in rows.values() if row["name"].startswith("Trimtab, update")]
+    assert len(pruned) >= 4
+    assert {row["group"].split(",")[0] for row in pruned} >= {
+        "small CNN",
+        "MobileNetV2 with half the channels",
+    }
     assert all(row["ratio"]["to"] == "plain Keras" for row in pruned)
-    assert all(row["target"] == {"limit": 1.05, "sense": "at most", "of": "ratio"} for row in pruned)
+    assert all(row["target"] == {"limit": 1.03, "sense": "at most", "of": "ratio"} for row in pruned)
+    masks = [row for row in rows.values() if row["group"].startswith("Choosing masks")]
+    assert {row["name"] for row in masks} >= {
+        "Trimtab, unstructured, all together",
+        "Trimtab, 2:4, each layer",
+    }
+    assert all(
+        row["target"] == {"limit": 0.4, "sense": "at most", "of": "value"} for row in masks if row["target"]
+    )
     assert any("no_such_backend" in note for note in record["notes"])
     assert any("tf-keras" in note for note in record["notes"])
+
+
+def test_tfmot_parity(quick: Quick) -> None:
+    record = quick("tfmot_parity", "--backends", "tensorflow,jax")
+    rows = record["rows"]
+    assert all(row["target"] is None or row["value"] <= row["target"]["limit"] for row in rows)
+    assert len([row for row in rows if row["name"].startswith("masks that differ")]) == 2
+    assert len([row for row in rows if "control, not pruned" in row["name"]]) == 2
+    assert any("compares Trimtab with itself" in note for note in record["notes"])
+    assert tempfile.gettempdir() not in json.dumps(record)
+
+
+def test_sparsity_curves(tmp_path: Path) -> None:
+    words = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "sparsity_curves.py"),
+        "--out",
+        str(tmp_path / "results"),
+    ]
+    subprocess.run([*words, "--quick"], capture_output=True, text=True, check=True)
+    record = json.loads((tmp_path / "results" / "sparsity_curves.json").read_text())
+    assert {curve["series"] for curve in record["curves"]} == set(record["plan"]["series"])
+    for curve in record["curves"]:
+        start, *others = curve["points"]
+        assert start["sparsity"] < 0.01
+        assert all(len(point["accuracies"]) == 2 for point in (start, *others))
+        assert all(abs(point["sparsity"] - (point["asked"] or 0.5)) < 0.05 for point in others)
+    pictures = tmp_path / "pictures" / "sparsity-curves"
+    names = {picture["path"].split("/")[-1] for picture in record["pictures"]}
+    assert {path.name for path in pictures.iterdir()} == names
+    before = {path.name: path.read_bytes() for path in pictures.iterdir()}
+    for path in pictures.iterdir():
+        path.unlink()
+    subprocess.run([*words, "--draw"], capture_output=True, text=True, check=True)
+    assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
 
 
 def test_training_speed(quick: Quick) -> None:

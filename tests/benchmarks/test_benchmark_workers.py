@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 import _environments
+import _mask_update
 import _nets
 from _harness import Session
 from _workers import Worker, WorkerError
@@ -25,6 +27,20 @@ def test_a_worker_trains_when_asked_and_says_what_it_is() -> None:
         with pytest.raises(WorkerError, match="no-such-side"):
             worker.build("odd", "no-such-side", "cnn")
         assert plain() > 0  # it lives on after a failure
+
+
+def test_a_worker_chooses_masks() -> None:
+    with Worker(cores=1, first_core=1) as worker:
+        for granularity, ranking in (("unstructured", "global"), ("2:4", "layer")):
+            worker.build(ranking, "masks", "resnet50", granularity=granularity, ranking=ranking, scale=0.02)
+            assert 0 < worker.side(ranking, 2)() < 60
+
+
+def test_the_kernels_to_mask_are_25_million_weights() -> None:
+    for name, shapes in _mask_update.KERNELS.items():
+        assert sum(math.prod(shape) for shape in shapes) == pytest.approx(25e6, rel=0.03), name
+    assert sum(math.prod(shape) for shape in _mask_update.KERNELS["resnet50"]) == 25_502_912
+    assert [array.shape for array in _mask_update.kernels("one", 0.1)] == [(500, 500)]
 
 
 def test_a_worker_that_ends_says_why(tmp_path: Path) -> None:

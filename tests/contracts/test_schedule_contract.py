@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 
 import keras
-import numpy as np
 import pytest
 from keras import ops
 
 from trimtab.errors import ConfigError
-from trimtab.pruning import ConstantSparsity, KeepZeros, PolynomialSparsity, Schedule
+from trimtab.pruning import (
+    ConstantSparsity,
+    IterativeSparsity,
+    KeepZeros,
+    OneShotSparsity,
+    PolynomialSparsity,
+    Schedule,
+    TabulatedSparsity,
+)
+from trimtab.testing import check_schedule
 
 pytestmark = [
     pytest.mark.backend,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # in Keras on torch
 ]
+
+
+@keras.saving.register_keras_serializable(package="schedule_contract")
+@dataclasses.dataclass(frozen=True)
+class Logarithmic(Schedule):
+    """A third party's schedule."""
+
+    final: float = 0.9
+    end: int = 60
+
+    def updates(self, step):
+        return ops.logical_or(
+            ops.equal(step, self.end), ops.logical_and(step < self.end, ops.equal(step % 7, 0))
+        )
+
+    def at(self, step):
+        share = ops.log1p(ops.cast(step, "float32")) / ops.log1p(ops.cast(self.end, "float32"))
+        return ops.minimum(share * self.final, ops.cast(self.final, "float32"))
+
+    @property
+    def target(self):
+        return self.final
+
+    @property
+    def reached_at(self):
+        return self.end
+
 
 SCHEDULES = [
     ConstantSparsity(0.5),
@@ -26,82 +61,69 @@ SCHEDULES = [
     PolynomialSparsity(0.2, 0.2, begin=0, end=1, frequency=100),
     PolynomialSparsity(0.1, 0.9, begin=2, end=33, power=2.5, frequency=3),
     KeepZeros(),
+    OneShotSparsity(0.7),
+    OneShotSparsity(0.9, step=12),
+    IterativeSparsity(0.8, rounds=4, begin=1, every=10),
+    IterativeSparsity(0.97, rounds=1, begin=20, every=5),
+    TabulatedSparsity((0.1, 0.4, 0.4, 0.85), begin=3, frequency=5),
+    TabulatedSparsity.from_function(lambda step: 0.6 * min(step, 50) / 50, end=60, frequency=9),
+    Logarithmic(),
 ]
 
 
-def in_graph(function):
-    """Compiles a function of a step counter as a training step is compiled on this backend."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function)
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(function)
-    return function
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_the_contract_holds(schedule):
+    check_schedule(schedule)
 
 
-@pytest.fixture(params=SCHEDULES, ids=repr)
-def schedule(request) -> Schedule:
-    return request.param
-
-
-STEPS = np.arange(1, 251, dtype="int32")
-
-
-def values(schedule: Schedule) -> list[float]:
-    found = ops.convert_to_numpy(schedule.at(ops.convert_to_tensor(STEPS)))
-    return np.broadcast_to(found, STEPS.shape).tolist()
-
-
-def updates(schedule: Schedule) -> list[int]:
-    return STEPS[ops.convert_to_numpy(schedule.updates(ops.convert_to_tensor(STEPS)))].tolist()
-
-
-def test_the_sparsity_is_a_share_of_zeros(schedule):
-    assert all(0 <= value < 1 for value in values(schedule))
-
-
-def test_the_sparsity_never_falls(schedule):
-    found = values(schedule)
-    assert all(before <= after for before, after in itertools.pairwise(found))
-
-
-def test_the_final_sparsity_is_reached_by_an_update_where_the_schedule_says(schedule):
-    made = updates(schedule)
-    assert made, "a schedule that never updates prunes nothing"
-    assert schedule.reached_at in made
-    if schedule.target is not None:
-        last = float(ops.convert_to_numpy(schedule.at(schedule.reached_at)))
-        assert last == float(np.float32(schedule.target))
-
-
-def test_the_config_makes_the_same_schedule(schedule):
-    assert type(schedule).from_config(schedule.get_config()) == schedule
-
-
-def test_keras_saves_and_loads_it(schedule):
-    assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule)) == schedule
-
-
-def test_an_unknown_setting_is_refused(schedule):
-    with pytest.raises(ConfigError, match="no setting 'frequenzy'"):
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_an_unknown_setting_is_refused_by_name(schedule):
+    with pytest.raises(ConfigError, match="frequenzy"):
         type(schedule).from_config({**schedule.get_config(), "frequenzy": 3})
 
 
-def test_a_compiled_step_sees_what_python_sees(schedule):
-    value, due = in_graph(schedule.at), in_graph(schedule.updates)
-    for step in (1, 3, 10, 33, 64, 99, 200):
-        counter = ops.convert_to_tensor(step, "int32")
-        compiled = ops.convert_to_numpy(value(counter))
-        plain = ops.convert_to_numpy(schedule.at(step))
-        assert compiled.dtype == np.float32
-        # A compiler may fuse a multiplication and an addition: one unit in the last place.
-        np.testing.assert_allclose(compiled, plain, rtol=2e-7, atol=1e-7)
-        assert bool(due(counter)) == bool(schedule.updates(step))
+@dataclasses.dataclass(frozen=True)
+class Unregistered(Logarithmic):
+    pass
 
 
-def test_it_is_frozen(schedule):
-    with pytest.raises(AttributeError):
-        schedule.begin = 7
+def broken(kind, /, **members):
+    """A registered schedule like `Logarithmic`, with members that break the contract."""
+    made = dataclasses.dataclass(frozen=True)(type(kind, (Logarithmic,), members))
+    return keras.saving.register_keras_serializable(package="schedule_contract")(made)()
+
+
+BROKEN = [
+    (Unregistered(), "cannot be saved"),
+    (
+        broken("Falls", at=lambda self, step: ops.cast(0.5, "float32") / ops.cast(step, "float32")),
+        "falls from",
+    ),
+    (broken("Whole", at=lambda self, step: ops.cast(1.0, "float32")), "below 1"),
+    (broken("Wide", at=lambda self, step: ops.cast([0.5, 0.5], "float32")), "must be a float32 scalar"),
+    (broken("Misses", at=lambda self, step: ops.cast(0.5, "float32")), "has the target 0.9"),
+    (broken("Never", updates=lambda self, step: ops.equal(step, -1)), "makes no update"),
+    (broken("Zeroth", reached_at=property(lambda self: 0)), "counted from 1"),
+    (broken("Loose", from_config=classmethod(lambda cls, config: cls())), "without a word"),
+    (broken("Few", masks=lambda self, weights, step, choose=None: []), "0 masks for 2 weights"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "complaint"), BROKEN, ids=lambda part: type(part).__name__)
+def test_a_broken_schedule_is_told_what_is_wrong(schedule, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        check_schedule(schedule)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch steps are not compiled")
+def test_a_schedule_that_looks_at_the_value_of_a_step_fails_in_a_compiled_step():
+    def at(self, step):
+        return ops.cast(0.9 if isinstance(step, int) else 0.5, "float32")
+
+    with pytest.raises(AssertionError, match="in a compiled step"):
+        check_schedule(broken("Looks", at=at))
+
+
+def test_what_is_no_schedule_is_refused():
+    with pytest.raises(AssertionError, match="no Schedule"):
+        check_schedule(0.5)

@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from trimtab.errors import ConfigError, ModelError
-from trimtab.pruning import ConstantSparsity, KeepZeros, PolynomialSparsity, PruningOptimizer, Schedule
+from trimtab.errors import ConfigError
+from trimtab.pruning import (
+    ConstantSparsity,
+    KeepZeros,
+    OneShotSparsity,
+    PolynomialSparsity,
+    PruningOptimizer,
+    Schedule,
+    prunable_weights,
+)
 
 pytestmark = [
     pytest.mark.backend,
@@ -51,10 +59,8 @@ def functional():
 
 def nested():
     inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(16, name="first")], name="inner")
-    # The same name twice on purpose: paths of variables are no identity. Keras on torch then forgets to
-    # reset one gradient once the model is loaded, with any optimizer.
-    name = "last" if keras.backend.backend() == "torch" else "first"
-    other = keras.Sequential([keras.Input((16,)), keras.layers.Dense(3, name=name)], name="other")
+    # The same name twice on purpose: names and paths of variables are no identity.
+    other = keras.Sequential([keras.Input((16,)), keras.layers.Dense(3, name="first")], name="other")
     inputs = keras.Input((6,))
     return keras.Model(inputs, other(ops.relu(inner(inputs))))
 
@@ -65,12 +71,34 @@ def subclassed():
     return model
 
 
-def compiled(make, schedule=CLIMB, inner=None, layers=None, **options):
+@keras.saving.register_keras_serializable(package="trimtab_tests")
+class Twice(keras.layers.Layer):
+    """A layer of one's own, with a kernel of another name and one of which nothing is known."""
+
+    def build(self, shape):
+        self.mixing = self.add_weight(shape=(shape[-1], 16), name="mixing")
+        self.table = self.add_weight(shape=(shape[-1], 16), name="table")
+
+    def call(self, inputs):
+        return ops.relu(inputs @ self.mixing) + inputs @ self.table
+
+
+@prunable_weights.register(Twice)
+def _(layer):
+    return (layer.mixing,)
+
+
+def custom_layer():
+    return keras.Sequential([keras.Input((6,)), Twice(name="twice"), keras.layers.Dense(3, name="last")])
+
+
+def compiled(make, schedule=CLIMB, inner=None, layers=None, jit="auto", **options):
     keras.utils.set_random_seed(0)
     model = make()
-    optimizer = PruningOptimizer.for_model(model, inner or keras.optimizers.Adam(0.01), schedule, layers)
+    inner = inner or keras.optimizers.Adam(0.01)
+    optimizer = PruningOptimizer.for_model(model, inner, schedule, layers, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, **options)
+    model.compile(optimizer, loss, jit_compile=jit)
     return model
 
 
@@ -102,6 +130,8 @@ def test_fit_prunes_each_kernel_and_nothing_else():
     biases = [v for v in model.trainable_variables if v.name == "bias"]
     assert all(np.count_nonzero(bias) == bias.size for bias in numpy(biases))
     assert not [v for v in model.variables if "mask" in v.path]
+    kernels = [v for v in numpy(model.trainable_variables) if v.ndim == 2]
+    assert not any(np.signbit(kernel[kernel == 0]).any() for kernel in kernels)  # minus zero packs badly
 
 
 def test_only_the_layers_asked_for_are_pruned():
@@ -114,28 +144,6 @@ def test_without_a_model_the_kernels_are_told_by_their_names():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(PruningOptimizer(keras.optimizers.SGD(0.1), CLIMB), loss)
     assert set(sparsities(fit(model)).values()) == {0.75}
-
-
-@pytest.mark.parametrize("make", [sequential, nested, subclassed])
-def test_saved_in_the_middle_and_resumed_it_ends_with_the_same_bits(make, tmp_path):
-    whole = fit(compiled(make))
-    fit(compiled(make), 0, 40).save(tmp_path / "half.keras")
-    loaded = keras.saving.load_model(tmp_path / "half.keras")
-    assert isinstance(loaded.optimizer, PruningOptimizer)
-    assert loaded.optimizer.schedule == CLIMB
-    fit(loaded, 40, 96)
-    assert [float(np.mean(kernel == 0)) for kernel in numpy(loaded.weights) if kernel.ndim == 2] == [0.75] * 2
-    assert_same(whole.weights, loaded.weights)
-    assert_same(whole.optimizer.variables, loaded.optimizer.variables)
-
-
-def test_the_state_is_saved_once():
-    model = fit(compiled(sequential), 0, 8)
-    store = {}
-    model.optimizer.save_own_variables(store)
-    masks, counters = 2, 2
-    assert len(store) == masks + counters
-    assert len({id(v) for v in model.optimizer.variables}) == len(model.optimizer.variables)
 
 
 @pytest.mark.parametrize(
@@ -236,86 +244,11 @@ def test_a_pruned_weight_may_come_back():
     assert seen == [[1.0, 0.0], [0.0, 3.0], [0.0, 6.0]]
 
 
-def custom_loop(model, optimizer, steps):
-    """The plain loop of each backend."""
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer.build(model.trainable_variables)
-    batches = [(X[i * 8 : i * 8 + 8], Y[i * 8 : i * 8 + 8]) for i in range(steps)]
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        @tf.function
-        def step(x, y):
-            with tf.GradientTape() as tape:
-                loss = loss_of(y, model(x, training=True))
-            gradients = tape.gradient(loss, model.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-
-        for x, y in batches:
-            step(tf.constant(x), tf.constant(y))
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        def compute(trainable, fixed, x, y):
-            outputs, fixed = model.stateless_call(trainable, fixed, x, training=True)
-            return loss_of(y, outputs), fixed
-
-        @jax.jit
-        def step(trainable, fixed, state, x, y):
-            gradients, fixed = jax.grad(compute, has_aux=True)(trainable, fixed, x, y)
-            trainable, state = optimizer.stateless_apply(state, gradients, trainable)
-            return trainable, fixed, state
-
-        trainable = [v.value for v in model.trainable_variables]
-        fixed = [v.value for v in model.non_trainable_variables]
-        state = [v.value for v in optimizer.variables]
-        for x, y in batches:
-            trainable, fixed, state = step(trainable, fixed, state, x, y)
-        for variables, values in ((model.trainable_variables, trainable), (optimizer.variables, state)):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-    else:
-        import torch
-
-        for x, y in batches:
-            model.zero_grad()
-            loss_of(y, model(x, training=True)).backward()
-            gradients = [v.value.grad for v in model.trainable_variables]
-            with torch.no_grad():
-                optimizer.apply(gradients, model.trainable_variables)
-
-
-def test_a_loop_of_ones_own_gives_what_fit_gives():
-    fitted = fit(compiled(functional))
-    keras.utils.set_random_seed(0)
-    model = functional()
-    custom_loop(model, PruningOptimizer.for_model(model, keras.optimizers.Adam(0.01), CLIMB), 12)
-    for one, other in zip(numpy(fitted.weights), numpy(model.weights), strict=True):
-        np.testing.assert_array_equal(one == 0, other == 0)
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-
-
-def test_eager_apply_builds_by_itself():
-    model = functional()
-    optimizer = PruningOptimizer(keras.optimizers.SGD(0.1), ConstantSparsity(0.5, frequency=1))
-    random = np.random.default_rng(0)  # all different, so that no magnitudes tie
-    gradients = [
-        ops.convert_to_tensor(random.normal(size=v.shape).astype("float32"))
-        for v in model.trainable_variables
-    ]
-    for _ in range(3):
-        optimizer.apply(gradients, model.trainable_variables)
-    assert set(sparsities(model).values()) == {0.5}
-    assert optimizer.built
-    optimizer.apply([])  # nothing to do, as with any Keras optimizer
-    assert int(optimizer.iterations) == 3
-
-
 @pytest.mark.parametrize("jit", [True, False])
 def test_with_and_without_the_compiler(jit):
     if jit and keras.backend.backend() == "torch":
         pytest.skip("torch.compile needs a C++ compiler")
-    assert set(sparsities(fit(compiled(functional, jit_compile=jit))).values()) == {0.75}
+    assert set(sparsities(fit(compiled(functional, jit=jit))).values()) == {0.75}
 
 
 def test_a_layer_that_is_not_there_is_named():
@@ -350,7 +283,7 @@ def test_weights_without_a_place_cannot_be_saved_yet():
     with pytest.raises(ConfigError, match="can be saved once it is built"):
         optimizer.get_config()
     optimizer.build(model.trainable_variables)
-    assert optimizer.get_config()["positions"] == [[0, [6, 16]]]
+    assert optimizer.get_config()["positions"] == [[0, [6, 16], None, None]]
 
 
 @pytest.mark.parametrize(
@@ -371,13 +304,6 @@ def test_a_number_is_no_schedule():
         PruningOptimizer(keras.optimizers.SGD(0.1), 0.8)
 
 
-def test_masks_of_other_weights_are_refused():
-    optimizer = PruningOptimizer(keras.optimizers.SGD(0.1), CLIMB)
-    optimizer.build(functional().trainable_variables)
-    with pytest.raises(ModelError, match="saved pruning state has 1 variables"):
-        optimizer.load_own_variables({"0": np.zeros(())})
-
-
 def test_a_schedule_of_ones_own_serves():
     class Halves(Schedule):
         def updates(self, step):
@@ -395,3 +321,144 @@ def test_a_schedule_of_ones_own_serves():
             return 4
 
     assert set(sparsities(fit(compiled(functional, Halves()))).values()) == {0.5}
+
+
+HALF = PolynomialSparsity(0.0, 0.5, begin=2, end=8, frequency=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes"),
+    [(functional, [96, 96, 48]), (sequential, [96, 48]), (nested, [96, 48]), (subclassed, [96, 48])],
+)
+def test_blocks_are_pruned_in_each_kind_of_model(make, sizes):
+    model = fit(compiled(make, HALF, granularity="2x1", importance="taylor"))
+    kernels = [v for v in numpy(model.trainable_variables) if v.ndim == 2]
+    for kernel, size in zip(kernels, sizes, strict=True):
+        np.testing.assert_array_equal(kernel[::2] == 0, kernel[1::2] == 0)
+        assert np.sum(kernel == 0) == size / 2
+
+
+def test_two_of_four_along_the_inputs():
+    model = fit(compiled(functional, HALF, layers=["last"], granularity="2:4"))
+    kernel = numpy(model.trainable_variables)[-2]
+    assert (np.sum(kernel.reshape(4, 4, 3) == 0, axis=1) == 2).all()
+    assert list(sparsities(model).values())[:2] == [0.0, 0.0]
+
+
+def test_a_layer_of_ones_own_is_pruned_where_it_says():
+    model = compiled(custom_layer, ranking="global")
+    kernel = model.trainable_variables[2]
+    kernel.assign(3 * kernel.value)  # ranked together, so that fewer of these go
+    fit(model)
+    mixing, table, last, _ = numpy(model.trainable_variables)
+    assert np.all(table)
+    assert np.sum(mixing == 0) + np.sum(last == 0) == 0.75 * (96 + 48)
+    assert np.mean(mixing == 0) > np.mean(last == 0)
+
+
+def test_each_layer_comes_to_its_own_target():
+    model = compiled(functional, HALF, targets={"first": 0.75, "last": 0.25})
+    fit(model, 0, 32)  # four batches: the latest update was for step 5, at 7/16 of the schedule's way
+    on_the_way = float(ops.convert_to_numpy(HALF.at(5)))
+    assert [round(share * 96) for share in sparsities(model).values()][:2] == [
+        round(0.75 / 0.5 * on_the_way * 96),
+        0,
+    ]
+    fit(model, 32, 96)
+    assert list(sparsities(model).values()) == [0.75, 0.0, 0.25]
+
+
+def test_the_scores_that_were_given_choose_the_first_masks():
+    scores = [np.random.default_rng(i).random(shape) for i, shape in enumerate([(6, 16), (16, 3)])]
+    options = {"importance": "taylor", "initial_scores": scores}
+    model = compiled(sequential, OneShotSparsity(0.5), **options)
+    model.optimizer.build(model.trainable_variables)
+    for score, kernel in zip(scores, [v for v in numpy(model.weights) if v.ndim == 2], strict=True):
+        np.testing.assert_array_equal(kernel != 0, score >= np.median(score))
+    before = sparsities(model)
+    assert sparsities(fit(model)) == before
+
+
+def test_without_a_model_blocks_are_made_of_what_blocks_fit():
+    model = sequential()
+    optimizer = PruningOptimizer(keras.optimizers.SGD(0.1), HALF, granularity="2x1", ranking="global")
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert sum(np.sum(v == 0) for v in numpy(fit(model).trainable_variables) if v.ndim == 2) == 72
+
+
+def test_the_state_tells_what_was_asked_and_what_there_is():
+    model = compiled(functional, targets={"first": 0.75, "last": 0.375})
+    assert model.optimizer.state() == ()
+    fit(model, 0, 8)  # one batch: the first update, for step 3, is to come
+    first, last = model.optimizer.state()
+    assert (first.asked, first.zeros, first.shape, first.index) == (0.0, 0, (6, 16), 0)
+    fit(model, 8, 24)  # three: the latest update was for step 3, the next is for step 6
+    first, last = model.optimizer.state()
+    assert first.asked == pytest.approx(float(ops.convert_to_numpy(CLIMB.at(3))))
+    assert last.asked == pytest.approx(first.asked / 2)
+    assert first.zeros == round(first.asked * 96)
+    fit(model, 24, 96)
+    first, last = model.optimizer.state()
+    assert (first.asked, first.zeros, last.asked, last.zeros) == (0.75, 72, 0.375, 18)
+    kernel = numpy(model.trainable_variables)[0]
+    assert first.threshold == np.abs(kernel[kernel != 0]).min()
+    assert first.path.endswith("kernel")
+    assert model.optimizer.steps == 12
+
+
+def test_the_state_of_blocks_patterns_and_kept_zeros():
+    (blocks, *_), (pattern, *_) = (
+        fit(compiled(functional, HALF, granularity=kind, ranking="global")).optimizer.state()
+        for kind in ("2x4", "2:4")
+    )
+    assert blocks.threshold > 0.02  # the mean of a block, not its smallest weight
+    assert pattern.threshold is None
+    assert pattern.asked == 0.5
+    (kept, *_) = fit(compiled(functional, KeepZeros())).optimizer.state()
+    assert (kept.asked, kept.zeros) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"granularity": "2:4"}, r"'2:4' makes a sparsity of 0.5, no more and no less, but 0.75 was asked"),
+        ({"granularity": "2:4", "schedule": HALF, "targets": {"first": 0.3}}, "but 0.3 was asked"),
+        ({"granularity": "4:2"}, "4:2|4 of"),
+        ({"importance": "magnitud"}, "Did you mean 'magnitude'"),
+        ({"ranking": "locally"}, "ranking is 'layer' or 'global'"),
+        ({"targets": {"frist": 0.5}}, "Did you mean 'first'"),
+        ({"targets": {"first": 1.0}}, r"target of layer 'first' must be a share of zeros .* got 1.0"),
+        ({"targets": {}}, "targets needs layer names"),
+        ({"targets": {"first": 0.5}, "ranking": "global"}, "takes no targets"),
+        ({"targets": {"first": 0.5}, "schedule": KeepZeros()}, "asks for none"),
+        ({"targets": {"first": 0.5}, "layers": ["first", "last"]}, "no sparsity for layer 'last'"),
+        ({"importance": "taylor", "schedule": OneShotSparsity(0.5)}, "seen no gradients by then"),
+        ({"importance": "taylor", "initial_scores": [np.ones((6, 16))]}, "1 arrays, but 3 weights"),
+        ({"importance": "taylor", "initial_scores": [np.ones((6, 15))] * 3}, r"shape \(6, 16\), but are"),
+        ({"importance": "taylor", "initial_scores": [-np.ones((6, 16))] * 3}, "below 0, infinite or NaN"),
+        ({"initial_scores": [np.ones((6, 16))] * 3}, "'magnitude' makes its own"),
+        ({"schedule": lambda step: 0.5}, r"got a function.*TabulatedSparsity\.from_function"),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
+)
+def test_what_makes_no_sense_is_refused_before_training(options, message):
+    options = dict(options)
+    with pytest.raises(ConfigError, match=message):
+        compiled(functional, options.pop("schedule", CLIMB), **options)
+
+
+def test_a_granularity_that_needs_the_layers_says_so():
+    kernel = keras.Variable(np.ones((8, 4), "float32"), name="kernel")
+    by_name = PruningOptimizer(keras.optimizers.SGD(0.1), HALF, granularity="2:4")
+    given = PruningOptimizer(keras.optimizers.SGD(0.1), HALF, [kernel], granularity="2:4")
+    for optimizer in (by_name, given):
+        with pytest.raises(ConfigError, match=r"cannot be pruned with granularity '2:4': .*for_model sees"):
+            optimizer.build([kernel])
+
+
+def test_the_plain_default_keeps_masks_and_nothing_more():
+    model = fit(compiled(functional), 0, 8)
+    plain = keras.optimizers.Adam(0.01)
+    plain.build(model.trainable_variables)
+    masks, counters = 3, 2
+    assert len(model.optimizer.variables) == len(plain.variables) + masks + counters

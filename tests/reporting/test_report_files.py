@@ -176,7 +176,7 @@ def test_ratios_across_runtimes_are_left_out(run_folder: Path) -> None:
 
 
 def test_terminal_finds_its_columns(shared_run: Path) -> None:
-    from trimtab._console import _SHORT
+    from trimtab.cli._tables import _SHORT
 
     headers, _ = result_rows(collect(shared_run))
     for short in _SHORT:

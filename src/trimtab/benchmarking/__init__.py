@@ -5,13 +5,7 @@
 
 from __future__ import annotations
 
-from trimtab._versions import versions
-from trimtab.benchmarking._benchmark import benchmark
-from trimtab.benchmarking._latency import Timing, time_interleaved
-from trimtab.benchmarking._machine import machine
-from trimtab.benchmarking._measurement import Measurement, Predictions, Row
-from trimtab.benchmarking._result import BenchmarkResult
-from trimtab.benchmarking._statistics import (
+from trimtab._statistics import (
     Interval,
     McNemar,
     bootstrap_median,
@@ -21,6 +15,12 @@ from trimtab.benchmarking._statistics import (
     paired_ratio,
     wilson_interval,
 )
+from trimtab._versions import versions
+from trimtab.benchmarking._benchmark import benchmark
+from trimtab.benchmarking._latency import Timing, time_interleaved
+from trimtab.benchmarking._machine import machine
+from trimtab.benchmarking._measurement import Measurement, Predictions, Row
+from trimtab.benchmarking._result import BenchmarkResult
 
 __all__ = [
     "BenchmarkResult",

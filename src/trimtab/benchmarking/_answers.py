@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trimtab._statistics import mcnemar, mean_interval, paired_difference, wilson_interval
 from trimtab.benchmarking._measurement import Measurement, Predictions
-from trimtab.benchmarking._statistics import mcnemar, mean_interval, paired_difference, wilson_interval
 from trimtab.errors import ModelError
 
 __all__ = ["Answers", "accuracy", "accuracy_difference", "answers", "judged", "loss"]

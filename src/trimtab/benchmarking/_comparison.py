@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from trimtab._statistics import bootstrap_median, paired_ratio
 from trimtab.benchmarking._latency import Timing
 from trimtab.benchmarking._measurement import Measurement
-from trimtab.benchmarking._statistics import bootstrap_median, paired_ratio
 from trimtab.benchmarking._subject import TimedCall
 
 __all__ = ["latency", "size_reduction", "speed_up"]

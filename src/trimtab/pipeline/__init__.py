@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from trimtab.pipeline._execution import RunResult
 from trimtab.pipeline._folder import RunFolder
+from trimtab.pipeline._layer_options import SparsityOptions, chosen_layers
+from trimtab.pipeline._options import PruningOptions, TrainingOptions
 from trimtab.pipeline._reading import builtin_recipes, parse_recipe, read_recipe
 from trimtab.pipeline._recipe import Recipe
 from trimtab.pipeline._run import default_folder, run
+from trimtab.pipeline._scan_options import SensitivityOptions, check_total
 
 __all__ = [
+    "PruningOptions",
     "Recipe",
     "RunFolder",
     "RunResult",
+    "SensitivityOptions",
+    "SparsityOptions",
+    "TrainingOptions",
     "builtin_recipes",
+    "check_total",
+    "chosen_layers",
     "default_folder",
     "parse_recipe",
     "read_recipe",

@@ -7,7 +7,15 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import ConfigError, ModelError
-from trimtab.pipeline._recipe import ExportStep, LoadStep, PruneStep, Recipe, SelectStep, TrainStep
+from trimtab.pipeline._recipe import (
+    ExportStep,
+    LoadStep,
+    PruneStep,
+    Recipe,
+    SelectStep,
+    SensitivityStep,
+    TrainStep,
+)
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
@@ -24,6 +32,8 @@ def check_steps(recipe: Recipe, data: ImageData) -> None:
     models: dict[str, Any] = {}
     for step in recipe.steps:
         model = _check(step, data, models)
+        if isinstance(step, PruneStep) and step.targets is not None:
+            _check_targets(step, next(scan for scan in recipe.steps if scan.name == step.targets), models)
         if model is not None:
             models[step.name] = model
 
@@ -54,17 +64,64 @@ def _check_load(step: LoadStep, data: ImageData, models: Mapping[str, Any]) -> A
 def _check_prune(step: PruneStep, data: ImageData, models: Mapping[str, Any]) -> Any:  # noqa: ARG001
     import keras
 
-    from trimtab.pruning import ConstantSparsity, PruningOptimizer
+    from trimtab.pruning import KeepZeros, PruningOptimizer
 
-    if (model := models.get(step.from_)) is not None:
-        schedule = ConstantSparsity(step.sparsity)
+    if (model := models.get(step.from_)) is None:
+        return None
+    try:
+        arguments = step.prune_arguments(model)
+        names = ("layers", "exclude", "skip_ends", "granularity")
+        where = {name: arguments[name] for name in names if name in arguments}
+        if isinstance(step.sparsity, dict):
+            where["layers"] = tuple(step.sparsity)
+        # The layers and the granularity are to be checked; how much they prune was, with the recipe.
+        PruningOptimizer.for_model(model, keras.optimizers.SGD(), KeepZeros(), **where)
+    except ConfigError as error:
+        raise ConfigError(f"step {step.name!r}: {error}") from None
+    if step.rewind_to is not None and (earlier := models.get(step.rewind_to)) is not None:
+        _check_same_shapes(step, model, earlier)
+    return model
+
+
+def _check_same_shapes(step: PruneStep, model: Any, earlier: Any) -> None:
+    """Refuses to rewind a model to the weights of one that is built otherwise."""
+    if [weight.shape for weight in model.weights] != [weight.shape for weight in earlier.weights]:
+        raise ConfigError(
+            f"step {step.name!r}: rewind_to names {step.rewind_to!r}, whose weights have other shapes than "
+            f"those of {step.from_!r}. Name an earlier state of the same model."
+        )
+
+
+def _check_targets(step: PruneStep, scan: Any, models: Mapping[str, Any]) -> None:
+    """Refuses a total out of the scan's reach, and targets that were found on a model with other layers."""
+    from trimtab.pruning import sparsity_table
+
+    if (scanned := models.get(scan.from_)) is not None:
         try:
-            PruningOptimizer.for_model(
-                model, keras.optimizers.SGD(), schedule, layers=step.layers, exclude=step.exclude
-            )
+            scan.check_model(scanned, step.total)
         except ConfigError as error:
             raise ConfigError(f"step {step.name!r}: {error}") from None
-    return model
+    if scan.from_ == step.from_ or not {scan.from_, step.from_} <= set(models):
+        return
+    layers = [
+        [(row.name, row.weight, row.size) for row in sparsity_table(models[name])]
+        for name in (scan.from_, step.from_)
+    ]
+    if layers[0] != layers[1]:
+        raise ConfigError(
+            f"step {step.name!r}: its targets come from {scan.name!r}, which looks at {scan.from_!r}, a "
+            f"model with other layers than {step.from_!r}. Scan a model of the same architecture."
+        )
+
+
+@_check.register(SensitivityStep)
+def _check_sensitivity(step: SensitivityStep, data: ImageData, models: Mapping[str, Any]) -> Any:  # noqa: ARG001
+    if (model := models.get(step.from_)) is not None:
+        try:
+            step.check_model(model)
+        except ConfigError as error:
+            raise ConfigError(f"step {step.name!r}: {error}") from None
+    return None
 
 
 @_check.register(SelectStep)

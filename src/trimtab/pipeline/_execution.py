@@ -134,7 +134,7 @@ class _Execution:
         make_folder(folder)
         # A checkpoint is of use only to the very same stage: the key in its name tells.
         checkpoint = folder / f"checkpoint-{key[:16]}.npz"
-        self._folder.clear(folder, keep=(checkpoint.name,))
+        self._folder.clear(folder, keep=(checkpoint.stem,))  # rounds of a pruning have more than one file
         bench = Bench(
             folder=folder,
             data=self._data,
@@ -160,7 +160,8 @@ class _Execution:
             "model": outcome.model,
         }
         self.steps[step.name] = self._folder.complete(folder, result, outcome.files)
-        checkpoint.unlink(missing_ok=True)
+        for left in folder.glob(f"{checkpoint.stem}*.npz"):
+            left.unlink(missing_ok=True)
         if not isinstance(step, ExportStep):
             _forget_graphs()
 
@@ -196,7 +197,7 @@ class _Execution:
     def _inputs(self, step: Any, config: dict[str, Any]) -> dict[str, Any]:
         """Returns everything that a step depends on beside its settings and the seed."""
         inputs: dict[str, Any] = {
-            "models": {parent: self.steps[parent]["model"]["digest"] for parent in step.parents},
+            "models": {parent: _made_digest(self.steps[parent]) for parent in step.parents},
             "data": self._data.digest,
             "versions": self._versions,
         }
@@ -226,6 +227,12 @@ class _Execution:
         """Returns a command that does the same run again: from the recipe that lies in the folder."""
         words = ["trimtab", "run", self._folder.recipe_file.as_posix()]
         return shlex.join([*words, "--data-dir", data_dir] if data_dir is not None else words)
+
+
+def _made_digest(result: dict[str, Any]) -> str:
+    """Returns the digest of the model that a step made; a step that only found something out has its key."""
+    digest: str = result["model"]["digest"] if result.get("model") else result["key"]
+    return digest
 
 
 def _measured_digest(result: dict[str, Any]) -> str:

@@ -140,12 +140,12 @@ class RunFolder:
         return whole
 
     def clear(self, folder: Path, keep: tuple[str, ...] = ()) -> None:
-        """Empties a stage's folder before it is done again, but for the files named in `keep`."""
+        """Empties a stage's folder before it is done again, but for files whose names begin as in `keep`."""
         # The result goes first: a kill in the middle must not leave it beside missing files.
         (folder / "result.json").unlink(missing_ok=True)
         if folder.is_dir():
             for entry in folder.iterdir():
-                if entry.is_file() and entry.name not in keep:
+                if entry.is_file() and not entry.name.startswith(keep):
                     entry.unlink()
 
     @contextlib.contextmanager

@@ -22,6 +22,7 @@ from trimtab.pipeline._recipe import (
     Recipe,
     ReportConfig,
     SelectStep,
+    SensitivityStep,
     TrainStep,
 )
 
@@ -31,6 +32,7 @@ _STEPS: dict[str, type[BaseModel]] = {
     "train": TrainStep,
     "load": LoadStep,
     "prune": PruneStep,
+    "sensitivity": SensitivityStep,
     "select": SelectStep,
     "export": ExportStep,
 }
@@ -254,7 +256,8 @@ def _first_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
         return f"{location}the key {str(first['loc'][-1])!r} is missing; add it."
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return f"{location}{message}" + ("" if message.endswith((".", "?")) else ".")
+        field = f"{first['loc'][-1]}: " if first["loc"] and first["loc"][-1] in owner.model_fields else ""
+        return f"{location}{field}{message}" + ("" if message.endswith((".", "?")) else ".")
     keys = [str(part) for part in first["loc"] if str(part) not in _STEPS]
     if first["type"] == "literal_error":
         expected = [word.strip("'") for word in re.split(r", | or ", first["ctx"]["expected"])]

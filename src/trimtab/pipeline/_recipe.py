@@ -8,6 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trimtab._choices import USUAL_SPARSITY, Scheme, Softmax, pattern_sparsity
+from trimtab.pipeline._options import AugmentationConfig, PruningOptions, TrainingOptions
+from trimtab.pipeline._scan_options import SensitivityOptions, check_total
+from trimtab.pipeline._section import Section
+
 __all__ = [
     "AugmentationConfig",
     "BenchmarkConfig",
@@ -18,6 +23,7 @@ __all__ = [
     "Recipe",
     "ReportConfig",
     "SelectStep",
+    "SensitivityStep",
     "Step",
     "TrainStep",
 ]
@@ -25,13 +31,7 @@ __all__ = [
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-class _Section(BaseModel):
-    """A part of a recipe: unknown keys are errors, and nothing changes after it was checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which images, and how they are split; the arguments of `trimtab.load_data`."""
 
     source: str
@@ -49,15 +49,7 @@ class DataConfig(_Section):
         return {"source": value} if isinstance(value, str) else value
 
 
-class AugmentationConfig(_Section):
-    """Light augmentation of training images; the arguments of `trimtab.Augmentation`."""
-
-    flip: bool = False
-    shift: int = Field(0, ge=0)
-    cutout: int = Field(0, ge=0)
-
-
-class _StepBase(_Section):
+class _StepBase(Section):
     """What every step says."""
 
     name: str
@@ -78,20 +70,6 @@ class _StepBase(_Section):
         return ()
 
 
-class _Training(_Section):
-    """How a step trains; the arguments of `trimtab.train` of the same names."""
-
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(128, ge=1)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    patience: int | None = Field(None, ge=1)
-    augmentation: AugmentationConfig | None = None
-
-
 class ModelConfig(BaseModel):
     """An architecture of `trimtab.zoo` and its options; the options are checked by the zoo."""
 
@@ -105,15 +83,21 @@ class ModelConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class TrainStep(_StepBase, _Training):
+class TrainStep(_StepBase, TrainingOptions):
     """Trains a new model (`model`) or one that an earlier step made (`from`)."""
 
     do: Literal["train"] = "train"
     model: ModelConfig | None = None
     from_: str | None = Field(None, alias="from")
+    keep_zeros: bool = False
+    """Weights of the earlier step's model that are zero stay zero."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
+        if self.keep_zeros and self.from_ is None:
+            raise ValueError(
+                "keep_zeros is for training a pruned model on: say 'from', or leave keep_zeros out"
+            )
         if (self.model is None) == (self.from_ is None):
             raise ValueError(
                 "say either 'model' (an architecture to build) or 'from' (an earlier step), and not both"
@@ -133,20 +117,63 @@ class LoadStep(_StepBase):
     path: str
 
 
-class PruneStep(_StepBase, _Training):
-    """Prunes weights by magnitude while training on; the arguments of `trimtab.prune`."""
+class PruneStep(_StepBase, PruningOptions):
+    """Prunes a model while it trains on; the arguments of `trimtab.prune`."""
 
     do: Literal["prune"]
     from_: str = Field(alias="from")
-    sparsity: float = Field(0.8, gt=0, lt=1)
-    sparsity_schedule: Literal["polynomial", "constant"] = "polynomial"
-    layers: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    frequency: int | None = Field(None, ge=1)
+    targets: str | None = None
+    """The sensitivity step that says how far each layer goes; `sparsity` is then that of all together."""
+    rewind_to: str | None = None
+    """The step whose weights each round begins with again; by default the one it starts from."""
+
+    @model_validator(mode="after")
+    def _steps_agree(self) -> Self:
+        if self.targets is not None and isinstance(self.sparsity, dict):
+            raise ValueError(
+                "either targets or sparsity says how far each layer goes; give sparsity one number"
+            )
+        if self.targets is not None and pattern_sparsity(self.granularity) is not None:
+            raise ValueError(
+                f"with the granularity {self.granularity} all layers go equally far; leave targets out"
+            )
+        if self.targets is not None and self.ranking == "global":
+            raise ValueError(
+                "the global ranking finds out by itself how far each layer goes; leave targets out, or "
+                "rank by layer"
+            )
+        if self.targets is not None and (
+            self.layers or self.types or self.policy or self.exclude or self.skip_ends
+        ):
+            raise ValueError(
+                f"the targets name the layers to prune; choose layers in the step {self.targets!r}, not here"
+            )
+        if self.rewind_to is not None and self.rewind != "weights":
+            raise ValueError("rewind_to needs rewind: weights, which puts weights back")
+        if self.targets is not None:
+            check_total(self.total, self.granularity)
+        return self
+
+    @property
+    def total(self) -> float:
+        """The share of zeros that is shared out over the layers, where `targets` names a scan."""
+        return self.sparsity if isinstance(self.sparsity, float) else USUAL_SPARSITY
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The step whose model is pruned."""
+        """The step whose model is pruned, and those that say how."""
+        return tuple(name for name in (self.from_, self.targets, self.rewind_to) if name is not None)
+
+
+class SensitivityStep(_StepBase, SensitivityOptions):
+    """Finds out which layers pruning hurts; the arguments of `trimtab.pruning.sensitivity`."""
+
+    do: Literal["sensitivity"]
+    from_: str = Field(alias="from")
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The step whose model is looked at."""
         return (self.from_,)
 
 
@@ -168,9 +195,9 @@ class ExportStep(_StepBase):
 
     do: Literal["export"]
     from_: str = Field(alias="from")
-    scheme: Literal["float32", "float16", "dynamic-int8", "int8"] = "float32"
+    scheme: Scheme = "float32"
     calibration: int = Field(200, ge=1)
-    softmax: Literal["refuse", "strip", "keep"] = "refuse"
+    softmax: Softmax = "refuse"
     compress: bool = False
 
     @property
@@ -179,10 +206,12 @@ class ExportStep(_StepBase):
         return (self.from_,)
 
 
-Step = Annotated[TrainStep | LoadStep | PruneStep | SelectStep | ExportStep, Field(discriminator="do")]
+Step = Annotated[
+    TrainStep | LoadStep | PruneStep | SensitivityStep | SelectStep | ExportStep, Field(discriminator="do")
+]
 
 
-class BenchmarkConfig(_Section):
+class BenchmarkConfig(Section):
     """What is measured at the end, and against what; the arguments of `trimtab.benchmark`."""
 
     baseline: str | None = None
@@ -192,7 +221,7 @@ class BenchmarkConfig(_Section):
     memory: bool = True
 
 
-class ReportConfig(_Section):
+class ReportConfig(Section):
     """What the report shows first."""
 
     project: str | None = None
@@ -200,7 +229,7 @@ class ReportConfig(_Section):
     curves: tuple[str, ...] | None = None
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """One chain of steps from data to measured files."""
 
     name: str
@@ -235,7 +264,7 @@ class Recipe(_Section):
         from trimtab.errors import nearest
 
         named = {
-            "benchmark.subjects": (self.benchmark.subjects or (), kinds),
+            "benchmark.subjects": (self.benchmark.subjects or (), _without_scans(kinds)),
             "report.curves": (self.report.curves or (), kinds),
             "benchmark.baseline": ((self.benchmark.baseline,), self.measured),
             "report.featured": ((self.report.featured,), self.measured),
@@ -251,7 +280,7 @@ class Recipe(_Section):
         """The steps that the benchmark measures, in order."""
         if self.benchmark.subjects is not None:
             return self.benchmark.subjects
-        return tuple(step.name for step in self.steps if not isinstance(step, SelectStep))
+        return tuple(step.name for step in self.steps if not isinstance(step, SelectStep | SensitivityStep))
 
     @property
     def baseline(self) -> str:
@@ -275,6 +304,21 @@ def _check_parent(step: Any, parent: str, earlier: dict[str, Any]) -> None:
     if parent not in earlier:
         hint = nearest(parent, earlier) or " A step may only start from one above it."
         raise ValueError(f"step {step.name!r} starts from {parent!r}, which no step above it is named.{hint}")
+    scan = parent == getattr(step, "targets", None)
+    if scan and not isinstance(earlier[parent], SensitivityStep):
+        raise ValueError(
+            f"step {step.name!r} takes its targets from {parent!r}, which is no sensitivity step"
+        )
+    if scan and step.granularity != earlier[parent].granularity:
+        raise ValueError(
+            f"step {step.name!r} has granularity {step.granularity}, but the targets of {parent!r} are for "
+            f"{earlier[parent].granularity}. Give both steps the same"
+        )
+    if isinstance(earlier[parent], SensitivityStep) and (not scan or step.from_ == parent):
+        raise ValueError(
+            f"step {step.name!r} starts from {parent!r}, which looks at a model and makes none. "
+            f"Start from {earlier[parent].from_!r}"
+        )
     if isinstance(earlier[parent], ExportStep):
         raise ValueError(
             f"step {step.name!r} starts from {parent!r}, which is a file, not a model to go on with"
@@ -284,3 +328,8 @@ def _check_parent(step: Any, parent: str, earlier: dict[str, Any]) -> None:
             f"step {step.name!r} picks by validation accuracy, and {parent!r} has none: "
             "it is not trained here. Name only steps that train or prune"
         )
+
+
+def _without_scans(steps: dict[str, Any]) -> dict[str, Any]:
+    """Returns the steps that make something which can be measured."""
+    return {name: step for name, step in steps.items() if not isinstance(step, SensitivityStep)}

@@ -9,17 +9,27 @@ from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trimtab._atomic import atomic_path, write_text
+from trimtab._atomic import atomic_path, write_json, write_text
 from trimtab._records import to_plain
 from trimtab.errors import ConfigError
-from trimtab.pipeline._recipe import ExportStep, LoadStep, ModelConfig, PruneStep, SelectStep, TrainStep
+from trimtab.pipeline._recipe import (
+    ExportStep,
+    LoadStep,
+    ModelConfig,
+    PruneStep,
+    SelectStep,
+    SensitivityStep,
+    TrainStep,
+)
 from trimtab.progress import Progress
 
 if TYPE_CHECKING:
-    from trimtab.data import Augmentation, ImageData
+    from trimtab.data import ImageData
     from trimtab.training import History
 
 __all__ = ["Bench", "Outcome", "build", "perform"]
+
+_SCAN = "sensitivity.json"
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,13 @@ def perform(step: Any, bench: Bench) -> Outcome:  # noqa: ARG001
 
 @perform.register(TrainStep)
 def _train(step: TrainStep, bench: Bench) -> Outcome:
-    from trimtab import training
+    from trimtab import pruning, training
 
     model = bench.parent_model(step.from_) if step.from_ else build(step, bench.data, bench.seed)
-    result = training.train(model, bench.data, **_training_options(step), **_surroundings(bench))
+    wrap = pruning.keep_zeros(model) if step.keep_zeros else None
+    result = training.train(
+        model, bench.data, wrap_optimizer=wrap, **step.train_arguments(), **_surroundings(bench)
+    )
     return _with_model(bench, result.model, {"notes": list(result.notes)}, result.history)
 
 
@@ -91,21 +104,44 @@ def _load(step: LoadStep, bench: Bench) -> Outcome:
 def _prune(step: PruneStep, bench: Bench) -> Outcome:
     from trimtab import pruning
 
-    result = pruning.prune(
-        bench.parent_model(step.from_),
-        bench.data,
-        sparsity=step.sparsity,
-        schedule=step.sparsity_schedule,
-        layers=step.layers,
-        exclude=step.exclude,
-        frequency=step.frequency,
-        **{name: value for name, value in _training_options(step).items() if name != "schedule"},
-        rate_schedule=step.schedule,
-        **_surroundings(bench),
-    )
+    model = bench.parent_model(step.from_)
+    arguments = step.prune_arguments(model)
+    if step.targets is not None:
+        arguments["sparsity"] = _targets(step.targets, step.total, bench)
+    if step.rewind_to is not None:
+        arguments["rewind_to"] = bench.parent_model(step.rewind_to)
+    result = pruning.prune(model, bench.data, **arguments, **_surroundings(bench))
     record = to_plain(result)
     history = record.pop("history", None)
     return _with_model(bench, result.model, record, result.history if history is not None else None)
+
+
+@perform.register(SensitivityStep)
+def _sensitivity(step: SensitivityStep, bench: Bench) -> Outcome:
+    from trimtab import pruning
+
+    model = bench.parent_model(step.from_)
+    found = pruning.sensitivity(
+        model,
+        bench.data,
+        **step.sensitivity_arguments(model),
+        seed=bench.seed,
+        progress=bench.progress,
+        label=bench.label,
+    )
+    record = to_plain(found)
+    write_json(bench.folder / _SCAN, record)
+    told = {name: record[name] for name in ("accuracy", "loss", "images", "skipped", "notes")}
+    return Outcome(told, {"scan": _SCAN})
+
+
+def _targets(scan: str, total: float, bench: Bench) -> dict[str, float]:
+    """Returns how far each layer goes, by an earlier scan."""
+    from trimtab.pipeline._folder import read_record
+    from trimtab.pruning import Sensitivity
+
+    record = read_record(bench.parent_folders[scan] / bench.parents[scan]["files"]["scan"])
+    return Sensitivity.from_record(record).targets(total)
 
 
 @perform.register(SelectStep)
@@ -171,28 +207,6 @@ def build(step: TrainStep, data: ImageData, seed: int) -> Any:
         return zoo.build(config.architecture, data.image_shape, data.classes, **{"seed": seed, **options})
     except ConfigError as error:
         raise ConfigError(f"step {step.name!r}: {error}") from None
-
-
-def _training_options(step: TrainStep | PruneStep) -> dict[str, Any]:
-    """Returns the arguments of `train` that a step carries."""
-    return {
-        "epochs": step.epochs,
-        "batch_size": step.batch_size,
-        "optimizer": step.optimizer,
-        "learning_rate": step.learning_rate,
-        "schedule": step.schedule,
-        "weight_decay": step.weight_decay,
-        "label_smoothing": step.label_smoothing,
-        "patience": step.patience,
-        "augmentation": _augmentation(step),
-    }
-
-
-def _augmentation(step: TrainStep | PruneStep) -> Augmentation | None:
-    from trimtab.data import Augmentation
-
-    config = step.augmentation
-    return Augmentation(flip=config.flip, shift=config.shift, cutout=config.cutout) if config else None
 
 
 def _surroundings(bench: Bench) -> dict[str, Any]:

@@ -7,8 +7,7 @@ backend's rules for state (jitted steps on JAX), and never enter the model: ther
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -16,41 +15,24 @@ from keras import ops
 
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError, ModelError
-from trimtab.pruning._prunable import choose_weights
+from trimtab.pruning._criterion import Criterion
+from trimtab.pruning._granularity import Granularity
+from trimtab.pruning._importance import Importance
+from trimtab.pruning._position import Position, checked, found_among, found_by_name, refuse
+from trimtab.pruning._pruned_weights import PrunedWeight, PrunedWeights, memory_dtype
 from trimtab.pruning._schedule import Schedule
+from trimtab.pruning._selection import Selected, select
+from trimtab.pruning._share import check_targets
+from trimtab.pruning._weight_state import WeightState, weight_states
 
 __all__ = ["PruningOptimizer"]
 
-_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
+class _Hidden:
+    """Hides variables from Keras, which takes those in a list or tuple for more optimizer state."""
 
-@dataclasses.dataclass(frozen=True)
-class _Position:
-    """Where a weight stands among the variables an optimizer is built on.
-
-    Paths of variables cannot serve: Keras gives many variables another path when a model is loaded.
-    """
-
-    index: int
-    shape: tuple[int, ...]
-
-
-class _Pair:
-    """A weight, its mask, and the moving average of the weight where the inner optimizer keeps one.
-
-    A class of its own, since Keras takes variables in an attribute, a list or a tuple for more
-    optimizer state: the file would hold them twice, and on JAX a donated buffer would be used again.
-    """
-
-    def __init__(self, weight: Any, mask: Any, average: Any) -> None:
-        self.weight, self.mask, self.average = weight, mask, average
-
-
-class _Pairs:
-    """The pairs, hidden from Keras' tracking for the same reason."""
-
-    def __init__(self, pairs: Sequence[_Pair]) -> None:
-        self.all = tuple(pairs)
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        self.items = tuple(items)
 
 
 @keras.saving.register_keras_serializable(package="trimtab")
@@ -74,10 +56,16 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         schedule: when, and how much, to prune.
         weights: the variables to prune. None: each variable named ``kernel``, ``depthwise_kernel`` or
             ``pointwise_kernel`` (an optimizer sees variables, not layers). `for_model` chooses by layer.
+        granularity: what goes together: "unstructured", blocks such as "4x1", or a `Granularity`. For N:M
+            use `for_model`, which knows the input channels of each layer.
+        importance: how much a weight matters: "magnitude", "taylor", "random", or an `Importance`. What it
+            remembers is updated from the gradients of each step, and saved with the optimizer.
+        ranking: whom a weight is compared with: those of its "layer", or all ("global").
         name: name of the optimizer.
 
     Raises:
-        ConfigError: `schedule` is not a schedule, or the inner optimizer cannot be wrapped.
+        ConfigError: `schedule` is not a schedule, the inner optimizer cannot be wrapped, or the schedule
+            does not suit the granularity.
 
     Example:
         >>> optimizer = PruningOptimizer(keras.optimizers.Adam(1e-3), PolynomialSparsity(0.0, 0.8, 0, 1000))
@@ -91,23 +79,30 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         inner_optimizer: keras.optimizers.Optimizer,
         schedule: Schedule,
         weights: Sequence[Any] | None = None,
+        *,
+        granularity: str | Granularity = "unstructured",
+        importance: str | Importance | Callable[[Any], Any] = "magnitude",
+        ranking: str = "layer",
         name: str | None = None,
     ) -> None:
         _check_inner(inner_optimizer)
-        if not isinstance(schedule, Schedule):
-            raise ConfigError(
-                "PruningOptimizer needs a schedule, such as ConstantSparsity(0.8), but got "
-                f"{type(schedule).__name__}: {schedule!r}."
-            )
+        _check_schedule(schedule)
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
         self.schedule = schedule
-        self._chosen = None if weights is None else frozenset(id(weight) for weight in weights)
-        self._weights = _Pairs([_Pair(weight, None, None) for weight in weights or ()])  # keeps ids alive
-        self._positions: tuple[_Position, ...] | None = None
-        self._pairs = _Pairs(())
+        self.criterion = Criterion(granularity, importance, ranking)
+        check_targets(schedule, self.criterion, ())
+        self._selected: _Hidden | None = None  # None: go by names
+        if weights is not None:
+            self._selected = _Hidden([Selected(weight) for weight in weights])
+        self._positions: tuple[Position, ...] | None = None
+        self._pruned = PrunedWeights((), schedule, self.criterion)
+        self._forgotten = _Hidden()
+        self._latest = (0, 0)  # a step, and the latest update up to it; for `state`
         # At step 1 no optimizer has run yet; whether the schedule wants masks by then is a constant.
         self._prunes_first = bool(schedule.updates(1))
+        self._lacks_scores = self._prunes_first and self.criterion.importance.remembers
+        self._restored = False
 
     @classmethod
     def for_model(
@@ -115,8 +110,16 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         model: keras.Model,
         inner_optimizer: keras.optimizers.Optimizer,
         schedule: Schedule,
-        layers: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
+        layers: Any = None,
+        exclude: Any = (),
+        *,
+        skip_ends: bool = False,
+        granularity: str | Granularity = "unstructured",
+        importance: str | Importance | Callable[[Any], Any] = "magnitude",
+        ranking: str = "layer",
+        targets: Mapping[str, float] | None = None,
+        initial_scores: Sequence[Any] | None = None,
+        name: str | None = None,
     ) -> Self:
         """Makes an optimizer that prunes the kernels of a model's layers.
 
@@ -124,16 +127,47 @@ class PruningOptimizer(keras.optimizers.Optimizer):
             model: the built model that will be trained.
             inner_optimizer: the Keras optimizer that trains.
             schedule: when, and how much, to prune.
-            layers: names of the layers to prune; a nested model's name means all its layers. None: all.
-            exclude: names of layers to leave alone.
+            layers: the layers to prune: names (a nested model's name means all its layers), layer classes,
+                a predicate, or a policy. None: all.
+            exclude: layers to leave alone, in the same manner.
+            skip_ends: whether to leave the first and the last of them alone.
+            granularity: what goes together: "unstructured", "4x1", "2:4", or a `Granularity`. Layers that
+                cannot be pruned so are left alone.
+            importance: how much a weight matters: "magnitude", "taylor", "random", or an `Importance`.
+            ranking: whom a weight is compared with: those of its "layer", or all ("global").
+            targets: layer name -> final sparsity of that layer; others are left alone. The schedule is the
+                clock then: where it has come to half of its own target, so has each layer.
+            initial_scores: for an importance that remembers, what it starts from: one array for each weight
+                to prune, in the order of the layers, as `taylor_scores` gives them.
+            name: name of the optimizer.
 
         Raises:
-            ConfigError: a layer name is unknown, or nothing is left to prune.
+            ConfigError: a layer name is unknown, nothing is left to prune, a target makes no sense, or the
+                schedule prunes before the importance can know anything.
             ModelError: the model is not a built Keras 3 model, or a weight holds NaN.
         """
-        chosen, _ = choose_weights(model, layers, exclude)
-        optimizer = cls(inner_optimizer, schedule, weights=[weight.variable for weight in chosen])
-        optimizer._positions = optimizer._locate(model.trainable_variables)
+        optimizer = cls(
+            inner_optimizer,
+            schedule,
+            granularity=granularity,
+            importance=importance,
+            ranking=ranking,
+            name=name,
+        )
+        selected = select(
+            model,
+            layers,
+            exclude,
+            skip_ends=skip_ends,
+            criterion=optimizer.criterion,
+            targets=targets,
+            initial_scores=initial_scores,
+        )
+        check_targets(schedule, optimizer.criterion, [weight.target for weight in selected])
+        optimizer._lacks_scores &= initial_scores is None
+        optimizer._check_scores()
+        optimizer._selected = _Hidden(selected)
+        optimizer._positions = found_among(model.trainable_variables, selected)
         return optimizer
 
     def build(self, variables: Sequence[Any]) -> None:
@@ -143,26 +177,30 @@ class PruningOptimizer(keras.optimizers.Optimizer):
             variables: the variables that will be trained, in the order of the gradients.
 
         Raises:
-            ConfigError: a weight to prune is not among them.
+            ConfigError: a weight to prune is not among them, or the schedule prunes before the importance
+                can know anything.
         """
         if self.built:
             return
+        if not self._restored:
+            self._check_scores()
         variables = list(variables)
         positions = self._locate(variables)
         if not self.inner_optimizer.built:
             self.inner_optimizer.build(variables)
         super().build(variables)
         averages = _keras_internals.moving_averages(self.inner_optimizer, variables)
-        pairs = []
-        for position in positions:
-            weight = variables[position.index]
-            mask = self.add_variable_from_reference(weight, name="mask", initializer="ones")
-            pairs.append(_Pair(weight, mask, averages[position.index]))
-        self._positions, self._pairs, self._weights = positions, _Pairs(pairs), _Pairs(())
-        if self._prunes_first:
-            with _outside_graphs():
-                self._choose(1)
-                self._mask()
+        rows = [self._prepared(variables[spot.index], spot, averages[spot.index]) for spot in positions]
+        self._pruned = PrunedWeights(rows, self.schedule, self.criterion)
+        with _outside_graphs():
+            self._remember_first_scores()
+            if self._prunes_first:
+                self._pruned.choose(1)
+                self._pruned.mask(self.assign)
+        self._positions = positions
+        self._forgotten = _Hidden(_keras_internals.forgotten(variables))
+        if self._selected is not None:
+            self._selected = _Hidden()  # its scores may be large
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Trains one step with the inner optimizer, then prunes.
@@ -177,20 +215,25 @@ class PruningOptimizer(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
             if not self.built:
                 self.build(trainable_variables)
+        self._check_scores()
         step = ops.cast(self._steps, "int32")  # batches before this one
         if self._prunes_first:
             # Weights may have been loaded after build(): choose from those that this batch saw.
-            self._choose_if(ops.equal(step, 0), 1)
+            self._pruned.choose_if(ops.equal(step, 0), 1)
+        if self.criterion.importance.remembers:
+            self._pruned.observe(self._gradients(grads, trainable_variables), self.loss_scale_factor)
         self.inner_optimizer.apply(grads, trainable_variables)
         upcoming = ops.add(step, 2)
-        self._choose_if(self.schedule.updates(upcoming), upcoming)
-        self._mask()
+        self._pruned.choose_if(self.schedule.updates(upcoming), upcoming)
+        self._pruned.mask(self.assign)
         self._steps.assign_add(1)
+        for variable in self._forgotten.items:
+            variable.value.grad = None
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Ends training: the inner optimizer may put its moving averages in place; the zeros stay."""
         self.inner_optimizer.finalize_variable_values(var_list)
-        self._mask()
+        self._pruned.finish(self.assign)
 
     def scale_loss(self, loss: Any) -> Any:
         """Scales the loss as the inner optimizer wants it."""
@@ -204,13 +247,18 @@ class PruningOptimizer(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list[Any]:
-        """The masks and counters, then the variables of the inner optimizer."""
+        """The masks, memories and counters, then the variables of the inner optimizer."""
         return [*super().variables, *self.inner_optimizer.variables]
 
     @property
     def iterations(self) -> Any:
         """Updates made, as the inner optimizer counts them."""
         return self.inner_optimizer.iterations
+
+    @property
+    def steps(self) -> int:
+        """Batches seen, by which the schedule goes."""
+        return int(ops.convert_to_numpy(self._steps))
 
     @property
     def learning_rate(self) -> Any:
@@ -232,13 +280,24 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         if self.inner_optimizer is not None:
             self.inner_optimizer.loss_scale_factor = value
 
+    def state(self) -> tuple[WeightState, ...]:
+        """Tells, for each weight that is pruned, what was asked of it and what has become of it.
+
+        For looking at, between two steps; it takes a while. In a callback on JAX touch `self.model` first,
+        which brings the variables up to date.
+
+        Returns:
+            One row for each weight, in the order of the variables; none before the optimizer is built.
+        """
+        return weight_states(self._pruned, self._latest_update(self.steps + 1))  # masks come a step ahead
+
     def save_own_variables(self, store: Any) -> None:
-        """Saves masks and counters; Keras saves the inner optimizer by itself, as a part of this one."""
+        """Saves masks, memories and counters; Keras saves the inner optimizer as a part of this one."""
         for index, variable in enumerate(super().variables):
             store[str(index)] = ops.convert_to_numpy(variable.value)
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads masks and counters.
+        """Loads masks, memories and counters.
 
         Raises:
             ModelError: the file holds the masks of other weights.
@@ -251,6 +310,7 @@ class PruningOptimizer(keras.optimizers.Optimizer):
             )
         for index, variable in enumerate(own):
             variable.assign(store[str(index)])
+        self._lacks_scores = False
 
     def get_config(self) -> dict[str, Any]:
         """Returns the optimizer as plain data.
@@ -258,30 +318,34 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         Raises:
             ConfigError: it was given variables and is not built, so it cannot tell where they stand.
         """
-        if self._chosen is not None and self._positions is None:
+        named = self._selected is None
+        if not named and self._positions is None:
             raise ConfigError(
                 "A PruningOptimizer that was given weights can be saved once it is built: call "
                 "build(model.trainable_variables), or make it with PruningOptimizer.for_model."
             )
-        named = self._chosen is None
         return {
             "name": self.name,
             "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
             "schedule": keras.saving.serialize_keras_object(self.schedule),
-            "positions": None if named else [[p.index, list(p.shape)] for p in self._positions or ()],
+            "positions": None if named else [spot.get_config() for spot in self._positions or ()],
+            **self.criterion.get_config(),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """Makes the optimizer from what `get_config` gave."""
+        """Makes the optimizer from what `get_config` gave, now or in an earlier release."""
         config = dict(config)
         inner = keras.saving.deserialize_keras_object(config.pop("inner_optimizer"), custom_objects)
         schedule = keras.saving.deserialize_keras_object(config.pop("schedule"), custom_objects)
         positions = config.pop("positions", None)
+        for part in {"granularity", "importance"} & config.keys():
+            config[part] = keras.saving.deserialize_keras_object(config[part], custom_objects)
         optimizer = cls(inner, schedule, **config)
         if positions is not None:
-            optimizer._chosen = frozenset()
-            optimizer._positions = tuple(_Position(int(i), tuple(shape)) for i, shape in positions)
+            optimizer._selected = _Hidden()
+            optimizer._positions = tuple(Position.from_config(position) for position in positions)
+        optimizer._restored = True
         return optimizer
 
     @property
@@ -289,67 +353,74 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         """Batches seen; the base class counts the same, but divides for gradient accumulation."""
         return super().iterations
 
-    def _locate(self, variables: Sequence[Any]) -> tuple[_Position, ...]:
+    def _check_scores(self) -> None:
+        """Raises `ConfigError` where masks are due before the importance can know anything."""
+        if self._lacks_scores:
+            raise ConfigError(
+                f"The schedule prunes at step 1, but the importance {self.criterion.importance.name!r} has "
+                "seen no gradients by then. Let the schedule begin later, or give initial_scores="
+                "taylor_scores(model, data) to PruningOptimizer.for_model."
+            )
+
+    def _locate(self, variables: Sequence[Any]) -> tuple[Position, ...]:
         """Finds the weights to prune among the variables to train."""
-        if self._chosen is None:
-            found = [i for i, variable in enumerate(variables) if variable.name.split(":")[0] in _KERNELS]
+        granularity = self.criterion.granularity
+        if self._selected is None:
+            return found_by_name(variables, granularity)
+        if self._selected.items:
+            positions = found_among(variables, self._selected.items)
         else:
-            found = [i for i, variable in enumerate(variables) if id(variable) in self._chosen]
-            if not found and self._positions is not None:
-                return _checked(self._positions, variables)
-            if len(found) != len(self._chosen):
-                raise ConfigError(
-                    f"{len(self._chosen) - len(found)} of {len(self._chosen)} weights to prune are not among "
-                    f"the {len(variables)} variables to train. Unfreeze their layers, or leave them out."
-                )
-        if not found:
-            raise ConfigError(
-                f"None of the {len(variables)} variables to train is named {', '.join(_KERNELS)}, so nothing "
-                "would be pruned. Give the variables as `weights`, or use PruningOptimizer.for_model."
-            )
-        return tuple(_Position(index, tuple(variables[index].shape)) for index in found)
+            positions = checked(self._positions or (), variables)
+        for position in positions:
+            refuse(position, granularity)
+        return positions
 
-    def _choose_if(self, due: Any, step: Any) -> None:
-        """Chooses the masks for `step` anew where `due` says so; works in compiled steps."""
-        pairs = self._pairs.all
+    def _prepared(self, weight: Any, position: Position, average: Any) -> PrunedWeight:
+        """Makes the variables that a weight to prune needs."""
+        mask = self.add_variable_from_reference(weight, name="mask", initializer="ones")
+        memory = None
+        if self.criterion.importance.remembers:
+            memory = self.add_variable(weight.shape, dtype=memory_dtype(weight), name=f"{weight.name}_memory")
+        return PrunedWeight(weight, mask, memory, average, position)
 
-        def anew() -> list[Any]:
-            return self.schedule.masks([ops.convert_to_tensor(pair.weight) for pair in pairs], step)
+    def _remember_first_scores(self) -> None:
+        """Fills the memories with the scores that were given."""
+        given = () if self._selected is None else self._selected.items
+        scores = {id(weight.variable): weight.scores for weight in given if weight.scores is not None}
+        for row in self._pruned.rows:
+            if id(row.weight) in scores:
+                row.memory.assign(scores[id(row.weight)])
 
-        def same() -> list[Any]:
-            return [ops.convert_to_tensor(pair.mask) for pair in pairs]
+    def _gradients(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None) -> list[Any]:
+        """Returns the gradient of each weight that is pruned; None where it has none."""
+        if trainable_variables is None:
+            return [grads[row.position.index] for row in self._pruned.rows]
+        found = {id(weight): grad for weight, grad in zip(trainable_variables, grads, strict=True)}
+        return [found.get(id(row.weight)) for row in self._pruned.rows]
 
-        # Values go out of the branches, since JAX allows no assignment inside.
-        for pair, mask in zip(pairs, ops.cond(due, anew, same), strict=True):
-            pair.mask.assign(mask)
-
-    def _choose(self, step: int) -> None:
-        """Chooses the masks for `step` anew."""
-        pairs = self._pairs.all
-        masks = self.schedule.masks([ops.convert_to_tensor(pair.weight) for pair in pairs], step)
-        for pair, mask in zip(pairs, masks, strict=True):
-            pair.mask.assign(mask)
-
-    def _mask(self) -> None:
-        """Sets the pruned weights to zero."""
-        for pair in self._pairs.all:
-            self.assign(pair.weight, ops.multiply(pair.weight, pair.mask))
-            if pair.average is not None:
-                self.assign(pair.average, ops.multiply(pair.average, pair.mask))
+    def _latest_update(self, upto: int) -> int:
+        """Returns the last step up to `upto` with an update, 0 for none; remembers what it has looked at."""
+        if self.schedule.target is None or upto >= self.schedule.reached_at:
+            return self.schedule.reached_at
+        seen, latest = self._latest if self._latest[0] <= upto else (0, 0)
+        found = next((step for step in range(upto, seen, -1) if self.schedule.updates(step)), latest)
+        self._latest = (upto, found)
+        return found
 
 
-def _checked(positions: Sequence[_Position], variables: Sequence[Any]) -> tuple[_Position, ...]:
-    """Returns positions that were saved; raises `ConfigError` where other variables stand there now."""
-    for position in positions:
-        shape = tuple(variables[position.index].shape) if position.index < len(variables) else None
-        if shape != position.shape:
-            there = "none" if shape is None else f"one of shape {shape}"
-            raise ConfigError(
-                f"The optimizer was made to prune a weight of shape {position.shape} as variable "
-                f"{position.index} to train, but there is {there}. Build it on the variables of the model it "
-                "was made for, in the same order, with the same layers frozen."
-            )
-    return tuple(positions)
+def _check_schedule(schedule: Any) -> None:
+    """Raises `ConfigError` unless `schedule` is one."""
+    if isinstance(schedule, Schedule):
+        return
+    if callable(schedule):
+        raise ConfigError(
+            "PruningOptimizer needs a schedule, but got a function. Make one of it: "
+            "TabulatedSparsity.from_function(function, begin=0, end=1000, frequency=100)."
+        )
+    raise ConfigError(
+        "PruningOptimizer needs a schedule, such as ConstantSparsity(0.8), but got "
+        f"{type(schedule).__name__}: {schedule!r}."
+    )
 
 
 def _check_inner(inner: Any) -> None:

@@ -1,17 +1,21 @@
-"""Which weights may be pruned: the kernels of dense and convolutional layers.
+"""Which weights may be pruned: the kernels of dense, convolutional and recurrent layers.
 
-Biases, batch normalisation and embeddings are never pruned: they are small, or each of their numbers
-carries much. A layer class of one's own says which weights of it may be pruned::
+Biases, normalisation and embeddings are not pruned by themselves: they are small, or each of their
+numbers carries much. A layer class of one's own says which weights of it may be pruned::
 
     @trimtab.pruning.prunable_weights.register(MyLayer)
     def _(layer):
         return (layer.projection,)
+
+A class that has a method `get_prunable_weights`, as TensorFlow Model Optimization asks for it, needs no
+more than that method.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,9 +23,11 @@ import keras
 import numpy as np
 
 from trimtab import _keras_internals
-from trimtab.errors import ConfigError, ModelError, nearest
+from trimtab.errors import ConfigError, ModelError
 
-__all__ = ["PrunableWeight", "check_model", "choose_weights", "find_weights", "prunable_weights"]
+__all__ = ["PrunableWeight", "as_numpy", "check_model", "find_weights", "input_axis", "prunable_weights"]
+
+_KERAS_2 = ("tf_keras", "tensorflow.python.keras", "keras.engine", "keras.src.engine")
 
 
 @functools.singledispatch
@@ -29,13 +35,18 @@ def prunable_weights(layer: Any) -> tuple[Any, ...]:  # noqa: ARG001
     """Returns the weights of a layer that may be pruned; register a function for your layer class.
 
     The class decides, and a subclass does as its parent does. A layer whose class (or a parent of it)
-    is not registered has none of its own, but the layers inside it are asked in turn.
+    is not registered has none of its own. The layers inside it are asked in turn either way, so name only
+    what the layer itself made. A layer with a method `get_prunable_weights` is asked by that method
+    instead. A model of your own class that makes weights itself is asked like a layer.
 
     Args:
         layer: a built Keras layer.
 
     Returns:
         Its weights (`keras.Variable`) that may be pruned.
+
+    Example:
+        >>> prunable_weights.register(MyLayer, lambda layer: (layer.projection,))
     """
     return ()
 
@@ -50,24 +61,96 @@ def prunable_weights(layer: Any) -> tuple[Any, ...]:  # noqa: ARG001
 @prunable_weights.register(keras.layers.Conv3DTranspose)
 @prunable_weights.register(keras.layers.DepthwiseConv1D)
 @prunable_weights.register(keras.layers.DepthwiseConv2D)
-def _kernel(layer: Any) -> tuple[Any, ...]:
-    """Returns the kernel, looked up by name: the attribute of an adapted (LoRA) layer is no variable."""
-    return tuple(weight for weight in layer.weights if weight.name == "kernel")
-
-
 @prunable_weights.register(keras.layers.SeparableConv1D)
 @prunable_weights.register(keras.layers.SeparableConv2D)
-def _two_kernels(layer: Any) -> tuple[Any, ...]:
-    """Returns the depthwise and the pointwise kernel."""
-    return (layer.depthwise_kernel, layer.pointwise_kernel)
+@prunable_weights.register(keras.layers.SimpleRNNCell)
+@prunable_weights.register(keras.layers.GRUCell)
+@prunable_weights.register(keras.layers.LSTMCell)
+def _kernels(layer: Any) -> tuple[Any, ...]:
+    """Returns the kernels, looked up by name: the attribute of an adapted (LoRA) layer is no variable."""
+    names = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
+    return tuple(weight for weight in _made_by(layer) if weight.name in names)
+
+
+@functools.singledispatch
+def input_axis(layer: Any, weight: Any) -> int | None:  # noqa: ARG001
+    """Tells along which axis of a layer's weight its inputs lie, for patterns such as 2:4.
+
+    Register a function for your layer class, as for `prunable_weights`. Without one, a class of your
+    own has no such axis, and patterns along the inputs leave its weights alone.
+
+    Args:
+        layer: a built Keras layer.
+        weight: one of its prunable weights.
+
+    Returns:
+        The axis, counted from the end (-2 for a dense kernel), or None: each input has weights of its own.
+
+    Example:
+        >>> input_axis.register(MyLayer, lambda layer, weight: -2)
+    """
+    return None
+
+
+@input_axis.register(keras.layers.Dense)
+@input_axis.register(keras.layers.Conv1D)
+@input_axis.register(keras.layers.Conv2D)
+@input_axis.register(keras.layers.Conv3D)
+@input_axis.register(keras.layers.SimpleRNNCell)
+@input_axis.register(keras.layers.GRUCell)
+@input_axis.register(keras.layers.LSTMCell)
+def _before_last(layer: Any, weight: Any) -> int | None:  # noqa: ARG001
+    """Kernels of shape (..., inputs, outputs)."""
+    return -2
+
+
+@input_axis.register(keras.layers.Conv1DTranspose)
+@input_axis.register(keras.layers.Conv2DTranspose)
+@input_axis.register(keras.layers.Conv3DTranspose)
+def _last(layer: Any, weight: Any) -> int | None:  # noqa: ARG001
+    """Kernels of shape (..., outputs, inputs)."""
+    return -1
+
+
+@input_axis.register(keras.layers.DepthwiseConv1D)
+@input_axis.register(keras.layers.DepthwiseConv2D)
+def _none(layer: Any, weight: Any) -> int | None:  # noqa: ARG001
+    """A depthwise kernel adds nothing up over the channels, whatever class it descends from."""
+    return None
+
+
+@input_axis.register(keras.layers.SeparableConv1D)
+@input_axis.register(keras.layers.SeparableConv2D)
+def _of_two(layer: Any, weight: Any) -> int | None:  # noqa: ARG001
+    """The pointwise kernel has the axis, the depthwise kernel has none."""
+    return -2 if weight.name == "pointwise_kernel" else None
+
+
+@input_axis.register(keras.layers.EinsumDense)
+def _summed(layer: Any, weight: Any) -> int | None:
+    """The last axis of the kernel that the equation sums over."""
+    inputs, rest = layer.equation.replace("...", "").split(",")
+    kernel, outputs = (part.strip() for part in rest.split("->"))
+    summed = [place for place, letter in enumerate(kernel) if letter in inputs and letter not in outputs]
+    return summed[-1] - len(weight.shape) if summed else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrunableWeight:
-    """One weight that may be pruned, and where it sits in the model."""
+    """One weight that may be pruned, and where it sits in the model.
 
-    layer: str  # name of the layer; inside nested models and layers "outer/inner"
+    Attributes:
+        layer: name of the layer; inside nested models and layers "outer/inner"; for a weight of the model's
+            own, the model's name. Layers of one name side by side are numbered: "dense#1", "dense#2".
+        variable: the weight, a `keras.Variable`.
+        axis: along which axis (counted from the end) the inputs lie; None: along none.
+        around: the layer itself, after the models and layers that it is nested in.
+    """
+
+    layer: str
     variable: Any
+    axis: int | None = None
+    around: tuple[Any, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,13 +158,18 @@ class PrunableWeight:
         return str(self.variable.name)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return tuple(int(length) for length in self.variable.shape)
+
+    @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return int(np.prod(self.variable.shape))
+        return int(np.prod(self.shape))
 
     def zeros(self) -> int:
         """Counts the numbers that are zero."""
-        return self.size - int(np.count_nonzero(_as_numpy(self.variable)))
+        return self.size - int(np.count_nonzero(as_numpy(self.variable)))
 
 
 def find_weights(model: keras.Model) -> tuple[list[PrunableWeight], list[tuple[str, str]]]:
@@ -92,78 +180,41 @@ def find_weights(model: keras.Model) -> tuple[list[PrunableWeight], list[tuple[s
 
     Returns:
         The weights in the order of the layers, and (layer name, reason) of layers without any.
+
+    Raises:
+        ConfigError: a layer says that weights of it may be pruned which are not its own.
     """
     found: list[PrunableWeight] = []
     skipped: list[tuple[str, str]] = []
-    seen: set[int] = set()
-    for name, layer in _leaves(model, ""):
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
-        weights = [w for w in prunable_weights(layer) if "float" in keras.backend.standardize_dtype(w.dtype)]
-        found += [PrunableWeight(name, weight) for weight in weights]
-        if not weights and layer.weights:
-            skipped.append((name, f"{type(layer).__name__} has no kernel that may be pruned"))
+    owners: dict[int, tuple[str, Any]] = {}
+    for name, around in _walk(model):
+        layer = around[-1]
+        outside = [model, *around[:-1]]
+        # What a block names of the layers inside it is the block's, and not told again for those.
+        named = _asked(name, layer)
+        asked = [weight for weight in named if not _claimed(weight, owners, outside)]
+        reasons = [_unfit(weight, owners) for weight in asked]
+        for weight, reason in zip(asked, reasons, strict=True):
+            if reason is None:
+                owners[id(weight)] = name, layer
+                found.append(PrunableWeight(name, weight, _axis(layer, weight), around))
+        own = _made_by(layer)
+        if all(reasons) and (reasons or own) and len(asked) == len(named):
+            skipped.append((name, next(iter(reasons), None) or _untold(layer, own)))
     return found, skipped
-
-
-def choose_weights(
-    model: keras.Model, layers: Sequence[str] | None = None, exclude: Sequence[str] = ()
-) -> tuple[list[PrunableWeight], list[tuple[str, str]]]:
-    """Chooses the weights of a model to prune.
-
-    Args:
-        model: a built Keras 3 model.
-        layers: names of the layers to prune; the name of a nested model means all layers in it. None:
-            each layer that may be pruned.
-        exclude: names of layers to leave alone, in the same manner.
-
-    Returns:
-        The weights, and (layer name, reason) of each layer with weights that is left alone.
-
-    Raises:
-        ConfigError: a name is unknown, or nothing is left to prune.
-        ModelError: the model is not a built Keras 3 model, or a weight holds NaN.
-    """
-    check_model(model)
-    found, skipped = find_weights(model)
-    names = {part for name in [w.layer for w in found] + [n for n, _ in skipped] for part in _parts(name)}
-    for asked in (*_names(layers, "layers"), *_names(exclude, "exclude")):
-        if asked not in names:
-            raise ConfigError(
-                f"The model {model.name!r} has no layer {asked!r} with weights.{nearest(asked, names)} "
-                f"It has: {', '.join(sorted({w.layer for w in found})) or 'none that may be pruned'}."
-            )
-    trainable = {id(variable) for variable in model.trainable_variables}
-    chosen: list[PrunableWeight] = []
-    for weight in found:
-        reason = _reason(weight, layers, exclude, trainable)
-        if reason is None:
-            chosen.append(weight)
-        elif (weight.layer, reason) not in skipped:
-            skipped.append((weight.layer, reason))
-    if not chosen:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped) or "it has no weights"
-        raise ConfigError(f"Nothing is left to prune in the model {model.name!r} ({reasons}).")
-    for weight in chosen:
-        if np.isnan(_as_numpy(weight.variable)).any():
-            raise ModelError(
-                f"The weight {weight.name!r} of layer {weight.layer!r} holds NaN, so the model is broken. "
-                "Train it again with a lower learning rate, or load an earlier state."
-            )
-    return chosen, skipped
 
 
 def check_model(model: Any) -> None:
     """Raises `ModelError` unless `model` is a Keras 3 model whose weights exist."""
     if not isinstance(model, keras.Model):
-        module = type(model).__module__
-        if module.startswith(("tf_keras", "tensorflow.python.keras", "keras.engine", "keras.src.engine")):
-            raise ModelError(
-                f"The model is a Keras 2 model ({module}), but Trimtab works on Keras 3 models. "
-                "Save it as .h5 and load the file with trimtab.load_model, and unset TF_USE_LEGACY_KERAS."
-            )
-        raise ModelError(f"A Keras 3 model is needed, but got {type(model).__name__}.")
+        for kind in type(model).__mro__:
+            if kind.__module__.startswith(_KERAS_2):
+                raise ModelError(
+                    f"The model is a Keras 2 model ({kind.__module__}), but Trimtab works on Keras 3 models. "
+                    "Save it as .h5 and load the file with trimtab.load_model, and unset TF_USE_LEGACY_KERAS."
+                )
+        hint = " Load the file with trimtab.load_model first." if isinstance(model, str) else ""
+        raise ModelError(f"A Keras 3 model is needed, but got {type(model).__name__}.{hint}")
     # A deferred model may call itself built while layers of it have no weights yet.
     if not model.built or not model.weights:
         raise ModelError(
@@ -172,46 +223,106 @@ def check_model(model: Any) -> None:
         )
 
 
-def _leaves(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Walks to the layers whose own weights count: registered ones, and those with no layers inside."""
-    for child in _keras_internals.sublayers(layer):
-        name = f"{path}{child.name}"
-        registered = prunable_weights.dispatch(type(child)) is not prunable_weights.dispatch(object)
-        if registered or not _keras_internals.sublayers(child):
-            yield name, child
-        else:
-            yield from _leaves(child, f"{name}/")
-
-
-def _reason(
-    weight: PrunableWeight, layers: Sequence[str] | None, exclude: Sequence[str], trainable: set[int]
-) -> str | None:
-    """Says why a weight that may be pruned is left alone; None if it is not."""
-    parts = _parts(weight.layer)
-    if layers is not None and not parts & set(layers):
-        return "not among the layers asked for"
-    if parts & set(exclude):
-        return "excluded"
-    return None if id(weight.variable) in trainable else "frozen (trainable=False)"
-
-
-def _parts(name: str) -> set[str]:
-    """Returns what "a/b/c" may be called by: its path, and each name and path it lies under."""
-    pieces = name.split("/")
-    return set(pieces) | {"/".join(pieces[: end + 1]) for end in range(len(pieces))}
-
-
-def _names(value: Sequence[str] | None, argument: str) -> Sequence[str]:
-    """Returns the names asked for; raises `ConfigError` where they are no list of names."""
-    if isinstance(value, str) or not all(isinstance(name, str) for name in value or ()):
-        raise ConfigError(f"{argument} needs a list of layer names, such as ['dense'], but got {value!r}.")
-    if value is not None and argument == "layers" and not value:
-        raise ConfigError("layers is an empty list: give the names of layers to prune, or None for all.")
-    return value or ()
-
-
-def _as_numpy(variable: Any) -> np.ndarray:
-    """Returns the values as a float32 or float64 array (NumPy has no bfloat16)."""
+def as_numpy(values: Any) -> np.ndarray:
+    """Returns a variable's or a tensor's values as a float32 or float64 array (NumPy has no bfloat16)."""
     # Through the backend's value: Keras' own conversion of a variable makes NumPy 2 warn.
-    values = np.asarray(keras.ops.convert_to_numpy(variable.value))
-    return values if values.dtype == np.float64 else values.astype(np.float32)
+    tensor = values.value if isinstance(values, keras.Variable) else values
+    array: np.ndarray = np.asarray(keras.ops.convert_to_numpy(tensor))
+    return array if array.dtype == np.float64 else array.astype(np.float32)
+
+
+def _walk(model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Walks through the model and all layers in it, each once; each comes before the layers inside it."""
+    yield str(model.name), (model,)
+    yield from _inside(model, "", (), {id(model)})
+
+
+def _inside(
+    layer: Any, path: str, around: tuple[Any, ...], seen: set[int]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Walks through the layers inside one, with the path of each."""
+    children = _keras_internals.sublayers(layer)
+    count = Counter(child.name for child in children)
+    number: Counter[str] = Counter()
+    for child in children:
+        number[child.name] += 1
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        twin = f"#{number[child.name]}" if count[child.name] > 1 else ""
+        name, inside = f"{path}{child.name}{twin}", (*around, child)
+        yield name, inside
+        yield from _inside(child, f"{name}/", inside, seen)
+
+
+def _made_by(layer: Any) -> list[Any]:
+    """Returns the weights that a layer made itself, and not a layer inside it."""
+    below = {id(weight) for child in _keras_internals.sublayers(layer) for weight in child.weights}
+    return [weight for weight in layer.weights if id(weight) not in below]
+
+
+def _claimed(weight: Any, owners: dict[int, tuple[str, Any]], layers: Sequence[Any]) -> bool:
+    """Tells whether a weight has been named as prunable by one of these layers."""
+    return id(weight) in owners and any(owners[id(weight)][1] is layer for layer in layers)
+
+
+def _untold(layer: Any, own: Sequence[Any]) -> str:
+    """Says why a layer that names no weight has none that may be pruned."""
+    kind = type(layer).__name__
+    if _says_which(layer) or not _keras_internals.sublayers(layer):
+        return f"{kind} has no kernel that may be pruned"
+    names = ", ".join(dict.fromkeys(str(weight.name) for weight in own))
+    return f"{kind} makes weights of its own ({names}) that prunable_weights knows nothing of"
+
+
+def _says_which(layer: Any) -> bool:
+    """Tells whether a layer says which of its weights may be pruned: by its class, or by TFMOT's method."""
+    registered = prunable_weights.dispatch(type(layer)) is not prunable_weights.dispatch(object)
+    return registered or callable(getattr(layer, "get_prunable_weights", None))
+
+
+def _asked(name: str, layer: Any) -> list[Any]:
+    """Asks a layer for its prunable weights; raises `ConfigError` where they are no weights of it."""
+    method = getattr(layer, "get_prunable_weights", None)
+    given = method() if callable(method) else prunable_weights(layer)
+    weights = [given] if isinstance(given, keras.Variable) else given
+    own = {id(weight) for weight in layer.weights}
+    asked = "get_prunable_weights()" if callable(method) else "the function registered for it"
+    if not isinstance(weights, list | tuple | set | frozenset):
+        raise ConfigError(
+            f"{asked} of layer {name!r} ({type(layer).__name__}) must return a list of the layer's weights, "
+            f"but gave {type(given).__name__}."
+        )
+    for weight in weights:
+        if id(weight) not in own:
+            what = getattr(weight, "name", None) or type(weight).__name__
+            raise ConfigError(
+                f"{asked} of layer {name!r} ({type(layer).__name__}) gave {what!r}, which is none of the "
+                f"layer's weights ({', '.join(w.name for w in layer.weights) or 'it has none'}). Return the "
+                "variables that add_weight() made."
+            )
+    return list(weights)
+
+
+def _unfit(weight: Any, owners: dict[int, tuple[str, Any]]) -> str | None:
+    """Says why a weight that its layer names cannot be pruned; None if it can."""
+    dtype = str(keras.backend.standardize_dtype(weight.dtype))
+    if id(weight) in owners:
+        return f"shares its {weight.name} with layer {owners[id(weight)][0]!r}"
+    if dtype not in ("float16", "bfloat16", "float32", "float64"):
+        return f"its {weight.name} is {dtype}: prune before quantizing"
+    return None if all(weight.shape) else f"its {weight.name} is empty"
+
+
+def _axis(layer: Any, weight: Any) -> int | None:
+    """Returns the axis of the inputs where the weight is one that the layer's class tells it for."""
+    axis = input_axis(layer, weight)
+    if axis is None:
+        return None
+    rank = len(weight.shape)
+    if isinstance(axis, bool) or not isinstance(axis, int) or not -rank <= axis < rank:
+        raise ConfigError(
+            f"input_axis of layer {layer.name!r} ({type(layer).__name__}) must give an axis of its "
+            f"{weight.name} of shape {tuple(weight.shape)}, such as -2, or None, but gave {axis!r}."
+        )
+    return axis if axis < 0 else axis - rank

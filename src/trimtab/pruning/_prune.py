@@ -1,64 +1,51 @@
-"""`prune`: sets a model's smallest weights to zero while it trains on."""
+"""`prune`: sets the weights of a model that matter least to zero while it trains on."""
 
 from __future__ import annotations
 
-import math
-import numbers
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from trimtab.errors import ConfigError, nearest
 from trimtab.models import check_fits, clone
 from trimtab.progress import Progress
-from trimtab.pruning._mask import kept
-from trimtab.pruning._optimizer import PruningOptimizer
-from trimtab.pruning._prunable import check_model, choose_weights
-from trimtab.pruning._schedule import ConstantSparsity, PolynomialSparsity, Schedule
-from trimtab.pruning._sparsity import LayerSparsity, measured
-from trimtab.training import History, train
+from trimtab.pruning._criterion import Criterion
+from trimtab.pruning._goal import goal
+from trimtab.pruning._granularity import Granularity
+from trimtab.pruning._importance import Importance
+from trimtab.pruning._iterative import checked_rewinding
+from trimtab.pruning._plan import first_best_epoch, given_schedule, named_schedule, steps_in_epoch
+from trimtab.pruning._policy import Policy
+from trimtab.pruning._prunable import check_model
+from trimtab.pruning._result import PruningResult
+from trimtab.pruning._run import Place, PruningRun
+from trimtab.pruning._schedule import Schedule
+from trimtab.pruning._where import Where
+from trimtab.training._settings import Settings
 
 if TYPE_CHECKING:
     from trimtab.data import Augmentation, ImageData
 
-__all__ = ["PruningResult", "prune"]
-
-_KINDS = ("polynomial", "constant")
-
-
-@dataclass(frozen=True)
-class PruningResult:
-    """What pruning gave.
-
-    Args:
-        model: the pruned model, an ordinary Keras model of its own.
-        layers: the zeros of each weight that was pruned, beside those asked for.
-        skipped: layers with weights that were left alone, each with the reason.
-        schedule: the schedule that was followed.
-        history: the training that went along with it.
-        notes: plain sentences about what was done.
-    """
-
-    model: Any = field(metadata={"record": False}, repr=False)
-    layers: tuple[LayerSparsity, ...]
-    skipped: tuple[tuple[str, str], ...]
-    schedule: Schedule = field(metadata={"record": False})  # its type would be lost; a note names it
-    history: History
-    notes: tuple[str, ...] = ()
+__all__ = ["prune"]
 
 
 def prune(
     model: keras.Model,
     data: ImageData,
     *,
-    sparsity: float = 0.8,
-    schedule: str | Schedule = "polynomial",
-    layers: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    sparsity: float | Mapping[str, float] | None = None,
+    schedule: str | Schedule | Callable[[int], float] = "polynomial",
+    granularity: str | Granularity = "unstructured",
+    importance: str | Importance | Callable[[Any], Any] = "magnitude",
+    ranking: str = "layer",
+    layers: Where | Policy | None = None,
+    exclude: Where = (),
+    skip_ends: bool = False,
     frequency: int | None = None,
+    rounds: int | None = None,
+    rewind: str | None = None,
+    rewind_to: keras.Model | None = None,
     epochs: int = 5,
     batch_size: int = 128,
     optimizer: str = "adam",
@@ -76,28 +63,48 @@ def prune(
     progress: Progress | None = None,
     label: str = "prune",
 ) -> PruningResult:
-    """Returns a new model whose smallest weights are zero, trained on so that the others make up for it.
+    """Returns a new model whose least important weights are zero, trained on so that the others make up.
 
-    In each layer by itself, the weights of smallest magnitude go (Zhu and Gupta 2017). By default the
+    By default, in each layer by itself, the weights of smallest magnitude go (Zhu and Gupta 2017), and the
     sparsity climbs over the first two thirds of the epochs, in about 32 updates at most 100 steps apart;
-    then the masks stay, and the rest fine-tunes. Only epochs at the final sparsity can be the best. The
-    given model is untouched. Zeros make the compressed file smaller, not the model faster.
+    then the masks stay, and the rest fine-tunes, while the learning rate falls. Only epochs at the final
+    sparsity can be the best. A model that is sparse already never has fewer zeros than at first, and a climb
+    begins with their share. The given model is untouched. Zeros make the compressed file smaller, not the
+    model faster.
 
     Args:
         model: a built Keras 3 classifier, best trained already.
         data: the images to train on and to validate with.
-        sparsity: share of zeros to reach in each weight, in [0, 1).
-        schedule: "polynomial" (the sparsity climbs), "constant" (all at once, before the first step), or a
-            `Schedule`, which then sets sparsity and frequency itself.
-        layers: names of the layers to prune; a nested model's name means all its layers. None: each dense
-            or convolutional layer (and what `prunable_weights` was taught).
-        exclude: names of layers to leave alone.
+        sparsity: share of zeros to reach, in [0, 1): in each weight, or with ranking "global" in all
+            together; or a mapping from names of layers to a share each, the others being left alone. None:
+            what a `Schedule` ends with; for N:M ``1 - N/M``; or else 0.8.
+        schedule: "polynomial" (the sparsity climbs), "constant" (all at once, before the first step, the
+            masks being chosen anew for a while), "one-shot" (once, before the first step), "iterative" (in
+            rounds, see `rounds`), a `Schedule`, or a function from a step to a share of zeros, which is
+            followed to the end of the training.
+        granularity: what goes together: "unstructured", blocks of inputs by outputs such as "4x1", N:M such
+            as "2:4", or a `Granularity`.
+        importance: how much a weight matters: "magnitude", "taylor" (gradient times weight), "random", an
+            `Importance`, or a function from a weight tensor to scores.
+        ranking: whom a weight is compared with: those of its "layer", or those of all layers ("global").
+        layers: the layers to prune: names (a nested model's name means all its layers), classes, a function
+            that says yes or no to a layer, or a `Policy`. None: each dense or convolutional layer (and what
+            `prunable_weights` was taught).
+        exclude: layers to leave alone, in the same manner.
+        skip_ends: leave the first and the last layer that may be pruned alone.
         frequency: steps between two updates of the masks; None: see above.
-        epochs: passes over the training images.
+        rounds: rounds of schedule "iterative"; None: 5. Each removes the same share of what is left, chosen
+            from the weights as the last round left them, and then trains `epochs` epochs with fixed masks.
+        rewind: what begins anew in each round: the learning "rate" (Renda et al. 2020; None is this too), or
+            also the "weights": those that stay go back to the values of `rewind_to` (Frankle and Carbin
+            2019), and so do all other variables, such as the statistics of batch normalisation.
+        rewind_to: an earlier state of the same model; None: the model given.
+        epochs: passes over the training images; in each round, with schedule "iterative".
         batch_size: images in one step.
         optimizer: "adam", "adamw" or "sgd".
-        learning_rate: the rate of the first step.
-        rate_schedule: "cosine" or "constant", for the learning rate.
+        learning_rate: the rate of the first step (of each round).
+        rate_schedule: for the learning rate: "cosine" (constant while the sparsity climbs, then falling
+            to zero), or "constant".
         weight_decay: see `trimtab.train`, as for all that follow.
         label_smoothing: share of each label spread over all classes.
         patience: stop after so many epochs at the final sparsity without a better one; None: never.
@@ -105,7 +112,8 @@ def prune(
         from_logits: whether the model gives logits; None: look at its last layer.
         seed: decides the order of the images, their augmentation and dropout.
         callbacks: Keras callbacks.
-        checkpoint: file that keeps the state after each epoch, masks included, to continue from.
+        checkpoint: file that keeps the state after each epoch, masks included, to continue from. Finished
+            rounds have files of their own beside it, named ``<its name>.round-1`` and so on.
         keep_checkpoint: leave the checkpoint of a finished pruning in place, so that the same call gives the
             finished result at once; delete it once the model is saved.
         progress: where progress is shown; None: nowhere.
@@ -115,118 +123,64 @@ def prune(
         The model, the zeros asked for and reached, what was skipped and why, the history and notes.
 
     Raises:
-        ConfigError: a value makes no sense, a layer name is unknown, nothing is left to prune, or the
-            schedule ends after the training.
-        ModelError: the model is not a built Keras 3 model, does not fit the data, or holds NaN.
+        ConfigError: a value makes no sense or contradicts another, a layer name is unknown, nothing is left
+            to prune, or the schedule ends after the training.
+        ModelError: the model is not a built Keras 3 model, does not fit the data, or holds NaN; or
+            `rewind_to` is another model.
 
     Example:
         >>> pruned = trimtab.prune(model, data, sparsity=0.8, epochs=6).model
+        >>> ticket = trimtab.prune(model, data, sparsity=0.9, schedule="iterative", rewind="weights")
     """
     check_model(model)
     check_fits(model, data)
-    steps = _steps(len(data.train), epochs, batch_size)
-    plan = _schedule(schedule, sparsity, frequency, epochs, steps)
-    first_best = _first_best_epoch(plan, epochs, steps)
-    choose_weights(model, layers, exclude)  # refuses before the model is copied
-    model = clone(model)
-    chosen, skipped = choose_weights(model, layers, exclude)
-    asked = _asked([weight.size for weight in chosen], [weight.zeros() for weight in chosen], plan)
-    trained = train(
-        model,
+    criterion = Criterion(granularity, importance, ranking)
+    rewinding = checked_rewinding(rounds, rewind, rewind_to, criterion, schedule, model)
+    steps = steps_in_epoch(len(data.train), epochs, batch_size)
+    given = given_schedule(schedule, frequency, epochs, steps)
+    aim = goal(sparsity, given, criterion, layers)
+
+    def plan(initial: float = 0.0) -> Schedule:
+        if given is not None:
+            return given
+        return named_schedule(
+            str(schedule),
+            aim.share or 0.0,
+            frequency,
+            epochs,
+            steps,
+            rounds=rewinding.rounds,
+            initial=initial,
+        )
+
+    first_best = 1 if schedule == "iterative" else first_best_epoch(plan(), epochs, steps)
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": rate_schedule,
+        "weight_decay": weight_decay,
+        "label_smoothing": label_smoothing,
+        "patience": patience,
+        "first_best_epoch": first_best,
+        "augmentation": augmentation,
+    }
+    Settings(**options, restore_best=True, seed=seed)  # refuses before anything is copied or scored
+    where = Place(aim, layers, exclude, skip_ends)
+    where.chosen(model, criterion)  # the same
+    options |= {"from_logits": from_logits, "callbacks": callbacks, "progress": progress}
+    work = PruningRun(
+        clone(model),
         data,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        schedule=rate_schedule,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        patience=patience,
-        first_best_epoch=first_best,
-        augmentation=augmentation,
-        from_logits=from_logits,
-        seed=seed,
-        wrap_optimizer=lambda inner: PruningOptimizer.for_model(model, inner, plan, layers, exclude),
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-        keep_checkpoint=keep_checkpoint,
-        progress=progress,
-        label=label,
+        criterion,
+        where,
+        plan,
+        options,
+        epochs * steps,
+        seed,
+        label,
+        checkpoint,
+        keep_checkpoint,
     )
-    shares = [
-        plan.target if plan.target is not None else n / w.size for n, w in zip(asked, chosen, strict=True)
-    ]
-    table = measured(chosen, shares)
-    notes = [f"schedule: {plan!r}", *_missed(table, asked, trained.history, first_best), *trained.notes]
-    if first_best > 1:
-        notes.insert(
-            1, f"the final sparsity is reached in epoch {first_best}; only epochs from there on count"
-        )
-    return PruningResult(model, table, tuple(skipped), plan, trained.history, tuple(notes))
-
-
-def _steps(images: int, epochs: Any, batch_size: Any) -> int:
-    """Returns the batches in one epoch; raises `ConfigError` where they cannot be counted."""
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")
-    return max(math.ceil(images / int(batch_size)), 1)
-
-
-def _schedule(
-    schedule: str | Schedule, sparsity: float, frequency: int | None, epochs: int, steps: int
-) -> Schedule:
-    """Returns the schedule to follow: the one given, or one that leaves time to fine-tune."""
-    if isinstance(schedule, Schedule):
-        if frequency is not None:
-            raise ConfigError(
-                f"frequency={frequency!r} is given beside {schedule!r}, which says itself when its masks "
-                "change. Leave frequency out, or set it in the schedule."
-            )
-        return schedule
-    if schedule not in _KINDS:
-        hint = nearest(schedule, _KINDS) if isinstance(schedule, str) else ""
-        raise ConfigError(
-            f"schedule={schedule!r} is not known; it must be one of {', '.join(_KINDS)}, or a Schedule.{hint}"
-        )
-    whole = 2 * epochs // 3  # whole epochs, so that the best one is chosen among as many as can be
-    end = whole * steps if whole else max(2 * steps // 3, 1)
-    every = frequency if frequency is not None else min(max(end // 32, 1), 100)
-    if schedule == "constant":
-        return ConstantSparsity(sparsity, begin=1, end=max(end, 2), frequency=every)
-    return PolynomialSparsity(0.0, sparsity, begin=0, end=end, frequency=every)
-
-
-def _first_best_epoch(plan: Schedule, epochs: int, steps: int) -> int:
-    """Returns the first epoch that ends at the final sparsity."""
-    if plan.reached_at > epochs * steps:
-        raise ConfigError(
-            f"The schedule reaches its sparsity at step {plan.reached_at}, but the training ends after "
-            f"{epochs * steps} steps ({epochs} epochs of {steps}). Train longer, or end the schedule earlier."
-        )
-    return max(math.ceil(plan.reached_at / steps), 1)
-
-
-def _asked(sizes: list[int], zeros: list[int], plan: Schedule) -> list[int]:
-    """Returns how many zeros each weight shall have: by the schedule, or those that it has already."""
-    if plan.target is None:
-        return zeros
-    stay = keras.ops.convert_to_numpy(kept(sizes, plan.target))
-    return [size - int(keep) for size, keep in zip(sizes, stay, strict=True)]
-
-
-def _missed(
-    table: Sequence[LayerSparsity], asked: Sequence[int], history: History, first_best: int
-) -> list[str]:
-    """Says which weights have fewer zeros than were asked for, and why."""
-    done = len(history.epochs)
-    reason = (
-        "weights of equal magnitude stay or go together"
-        if done >= first_best
-        else f"training ended after epoch {done}, before the schedule's end in epoch {first_best}"
-    )
-    return [
-        f"{row.name}/{row.weight} has {row.zeros} zeros, {wanted - row.zeros} fewer than asked: {reason}"
-        for row, wanted in zip(table, asked, strict=True)
-        if row.zeros < wanted
-    ]
+    return work.in_rounds(rewinding) if schedule == "iterative" else work.in_one(first_best)

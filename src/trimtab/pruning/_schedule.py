@@ -19,9 +19,10 @@ import keras
 from keras import ops
 
 from trimtab.errors import ConfigError, nearest
+from trimtab.pruning._fraction import is_number
 from trimtab.pruning._mask import magnitude_masks, nonzero_masks
 
-__all__ = ["ConstantSparsity", "KeepZeros", "PolynomialSparsity", "Schedule"]
+__all__ = ["ConstantSparsity", "KeepZeros", "PolynomialSparsity", "Schedule", "check_count", "check_share"]
 
 Chooser = Callable[[Sequence[Any], Any], list[Any]]
 
@@ -110,7 +111,7 @@ class ConstantSparsity(Schedule):
     frequency: int = 100
 
     def __post_init__(self) -> None:
-        _check_share(self, "sparsity")
+        check_share(self, "sparsity")
         _check_steps(self, endless=True)
 
     def updates(self, step: Any) -> Any:
@@ -161,15 +162,15 @@ class PolynomialSparsity(Schedule):
     frequency: int = 100
 
     def __post_init__(self) -> None:
-        _check_share(self, "initial")
-        _check_share(self, "final")
+        check_share(self, "initial")
+        check_share(self, "final")
         _check_steps(self, endless=False)
         if self.initial > self.final:
             raise ConfigError(
                 f"PolynomialSparsity climbs, but initial={self.initial!r} is above final={self.final!r}. "
                 "Give an initial sparsity that is at most the final one."
             )
-        if not _is_number(self.power) or not 0 < self.power < float("inf"):
+        if not is_number(self.power) or not 0 < self.power < float("inf"):
             raise ConfigError(
                 f"PolynomialSparsity needs a power above 0, such as 3, but got power={self.power!r}."
             )
@@ -239,15 +240,10 @@ def _due(step: Any, begin: int, end: int, frequency: int) -> Any:
     return ops.logical_or(ops.logical_and(due, ops.less_equal(step, end)), ops.equal(step, end))
 
 
-def _is_number(value: Any) -> bool:
-    """Tells whether `value` is a real number, and not merely true or false."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _check_share(schedule: Schedule, name: str) -> None:
+def check_share(schedule: Schedule, name: str) -> None:
     """Raises `ConfigError` unless the field is a share of zeros: in [0, 1), since 1 leaves no network."""
     value = getattr(schedule, name)
-    if not _is_number(value) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise ConfigError(
             f"{type(schedule).__name__} needs {name} from 0 up to, not including, 1 (0.8: four of five "
             f"weights become zero), but got {name}={value!r}."
@@ -255,21 +251,27 @@ def _check_share(schedule: Schedule, name: str) -> None:
     object.__setattr__(schedule, name, float(value))
 
 
+def check_count(
+    schedule: Schedule, name: str, least: int | None = None, unit: str = "training batches"
+) -> None:
+    """Raises `ConfigError` unless the field is a whole number, of at least `least`."""
+    value, kind = getattr(schedule, name), type(schedule).__name__
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ConfigError(f"{kind} counts {name} in {unit}, a whole number, but got {value!r}.")
+    object.__setattr__(schedule, name, int(value))
+    if least is not None and value < least:
+        raise ConfigError(f"{kind} needs {name} of {least} or more, but got {name}={value}.")
+
+
 def _check_steps(schedule: ConstantSparsity | PolynomialSparsity, *, endless: bool) -> None:
     """Raises `ConfigError` unless begin, end and frequency are steps that make sense together."""
-    kind = type(schedule).__name__
-    for name in ("begin", "end", "frequency"):
-        value = getattr(schedule, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise ConfigError(f"{kind} counts {name} in training batches, a whole number, but got {value!r}.")
-        object.__setattr__(schedule, name, int(value))
+    for name, least in (("begin", 0), ("end", None), ("frequency", 1)):
+        check_count(schedule, name, least)
     begin, end = schedule.begin, schedule.end
-    if begin < 0:
-        raise ConfigError(f"{kind} needs begin of 0 or more, but got begin={begin}.")
-    if schedule.frequency < 1:
-        raise ConfigError(f"{kind} needs frequency of 1 or more, but got frequency={schedule.frequency}.")
     if endless and end == -1:
         return
     if end <= begin:
         forever = " (or end=-1: for ever)" if endless else ""
-        raise ConfigError(f"{kind} needs end after begin{forever}, but got begin={begin}, end={end}.")
+        raise ConfigError(
+            f"{type(schedule).__name__} needs end after begin{forever}, but got begin={begin}, end={end}."
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from trimtab.reporting._collect import collect
 from trimtab.reporting._data import ReportData
 from trimtab.reporting._report import report
+from trimtab.reporting._sensitivity import draw_sensitivity
 from trimtab.reporting._table import result_rows
 
-__all__ = ["ReportData", "collect", "report", "result_rows"]
+__all__ = ["ReportData", "collect", "draw_sensitivity", "report", "result_rows"]

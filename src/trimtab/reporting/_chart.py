@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["Bar", "Bars", "Chart", "Curves", "Interval", "Line", "Matrix", "Point", "Scatter"]
+__all__ = ["Bar", "Bars", "Cell", "Chart", "Curves", "Heat", "Interval", "Line", "Matrix", "Point", "Scatter"]
 
 Interval = tuple[float, float]
 
@@ -153,3 +154,59 @@ class Matrix(Chart):
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
     shares: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a heat map: what is written in it, how much it hurts, and what is told of it.
+
+    Attributes:
+        text: the number in the cell.
+        value: what decides the shade, 0 or more, in the unit of the chart; None leaves the cell empty.
+        strong: whether it is more than chance.
+        hover: what is shown when it is pointed at, line by line.
+    """
+
+    text: str
+    value: float | None
+    strong: bool
+    hover: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Heat(Chart):
+    """A table whose shade grows with what is lost; small losses are told apart as well as large ones.
+
+    Attributes:
+        subtitle: what the cells are compared with.
+        rows: label and detail of each row, from the top.
+        columns: label of each column.
+        cells: those of each row.
+        end: where the scale ends.
+    """
+
+    subtitle: str
+    rows: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    x_title: str
+    y_title: str
+    scale_title: str
+    end: float
+
+    def shade(self, value: float) -> float:
+        """Returns the place of a value on the scale, 0 to 1: by its square root, so that 1 differs from 3."""
+        return math.sqrt(min(max(value, 0.0) / self.end, 1.0))
+
+    def ink(self, cell: Cell) -> str:
+        """Returns the colour of the number in a cell: one that can be read on the cell's shade."""
+        return "#ffffff" if cell.value is not None and self.shade(cell.value) > 0.62 else "#1f2430"
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """Values to mark on the scale, far enough apart to be read."""
+        chosen = [0.0]
+        for value in (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0):
+            if value <= self.end and self.shade(value) - self.shade(chosen[-1]) >= 0.09:
+                chosen.append(value)
+        return tuple(chosen)

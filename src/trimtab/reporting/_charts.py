@@ -9,6 +9,7 @@ from trimtab.reporting._chart import Chart, Matrix
 from trimtab.reporting._curves import curves
 from trimtab.reporting._data import ReportData
 from trimtab.reporting._scatter import accuracy_against
+from trimtab.reporting._sensitivity import sensitivity_maps
 
 __all__ = ["charts", "file_word", "run_date"]
 
@@ -20,6 +21,7 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         accuracy_against(data, "latency_ms"),
         curves(data, "accuracy"),
         curves(data, "loss"),
+        *sensitivity_maps(data),
         bars.accuracy_bars(data),
         bars.size_bars(data),
         bars.quantized_bars(data),

@@ -20,6 +20,9 @@ __all__ = [
     "Number",
     "ReportData",
     "ResultRow",
+    "Scan",
+    "ScanLayer",
+    "ScanPoint",
     "Step",
 ]
 
@@ -86,6 +89,52 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
+class ScanPoint:
+    """One layer pruned alone to one level: shares 0..1; None where nothing was recorded.
+
+    Attributes:
+        level: share of the layer's weights that was asked to be zero.
+        change: accuracy less that of the whole model, with the interval of the pair.
+        loss: mean cross-entropy in nats.
+    """
+
+    level: float
+    accuracy: Number | None = None
+    change: Number | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class ScanLayer:
+    """How much one layer hurts when it is pruned alone."""
+
+    name: str
+    size: int
+    points: tuple[ScanPoint, ...]
+
+    def at(self, level: float) -> ScanPoint:
+        """Returns the point of a level; an empty one where it was not tried."""
+        return next((point for point in self.points if point.level == level), ScanPoint(level))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A sensitivity scan: the whole model, and each layer pruned alone, on the same validation images."""
+
+    accuracy: Number | None
+    loss: float | None
+    images: int
+    granularity: str
+    importance: str
+    layers: tuple[ScanLayer, ...]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels that were tried, rising."""
+        return tuple(sorted({point.level for layer in self.layers for point in layer.points}))
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of the recipe: what was asked, and what it did where it is done.
 
@@ -95,6 +144,7 @@ class Step:
         note: what the recipe's writer says of it.
         remarks: what the step recorded beside numbers: ``(name, value)`` in words.
         skipped: what was left alone, and why.
+        missed: where pruning made fewer zeros than were asked for; one sentence each.
     """
 
     name: str
@@ -110,9 +160,11 @@ class Step:
     training_seconds: float | None = None
     layers: tuple[LayerZeros, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    missed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[tuple[str, str], ...] = ()
     file: FileRecord | None = None
+    scan: Scan | None = None
     summary: str = ""
     parameters: int | None = None
     non_zeros: int | None = None

@@ -12,10 +12,10 @@ from typing import Any
 
 from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
-from trimtab.reporting._chart import Bars, Chart, Curves, Matrix, Scatter
+from trimtab.reporting._chart import Bars, Chart, Curves, Heat, Matrix, Scatter
 from trimtab.reporting._columns import MORE
 from trimtab.reporting._curves import curve_steps
-from trimtab.reporting._data import ReportData, Step
+from trimtab.reporting._data import ReportData, Scan, Step
 from trimtab.reporting._plotly import figure
 from trimtab.reporting._table import cells, shown_columns
 
@@ -75,6 +75,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         more_columns=more,
         more_table=[(row, cells(data, row, more)) for row in data.rows],
         parity=_parity_table(data),
+        scans=[_scan_table(data, step, step.scan) for step in data.steps if step.scan and step.scan.layers],
         curve_names=[step.name for step in curve_steps(data)],
         curves_cut=any(isinstance(chart, Curves) and chart.cut for chart in drawn),
         untimed=_untimed(data, drawn),
@@ -122,8 +123,33 @@ def _place(chart: Chart) -> str:
 
 
 def _on_page(chart: Chart) -> _Drawn:
-    wide = isinstance(chart, Matrix) or (isinstance(chart, Bars) and len(chart.labels) > 12)
+    wide = isinstance(chart, Matrix | Heat) or (isinstance(chart, Bars) and len(chart.labels) > 12)
     return _Drawn(chart.key, chart.title, chart.alt, f"plots/{chart.key}.png", wide)
+
+
+def _scan_table(data: ReportData, step: Step, scan: Scan) -> dict[str, Any]:
+    """Returns what a sensitivity scan measured as text, with the targets that were made of it."""
+    taken = [other for other in data.steps if other.config.get("targets") == step.name and other.layers]
+    rows = []
+    for layer in scan.layers:
+        points = [layer.at(level) for level in scan.levels]
+        measured = [
+            (formats.percent(p.accuracy.value if p.accuracy else None), formats.interval(p.accuracy, 100))
+            for p in points
+        ]
+        targets = [
+            next((row.asked for row in other.layers if row.name == layer.name), None) for other in taken
+        ]
+        rows.append((layer.name, f"{layer.size:,}", measured, [formats.percent(each) for each in targets]))
+    return {
+        "name": step.name,
+        "source": step.source or "the model",
+        "chart": f"sensitivity_{step.name}",
+        "images": f"{scan.images:,}",
+        "levels": [f"{100 * level:.4g} %" for level in scan.levels],
+        "targets": [other.name for other in taken],
+        "rows": rows,
+    }
 
 
 def _parity_table(data: ReportData) -> dict[str, Any]:

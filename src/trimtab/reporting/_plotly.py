@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Matrix, Point, Scatter
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Heat, Matrix, Point, Scatter
 from trimtab.reporting._lettering import for_plotly
-from trimtab.reporting._palette import BLUES, KIND_COLOURS
+from trimtab.reporting._palette import BLUES, KIND_COLOURS, REDS
 from trimtab.reporting._placement import limits, log_ticks, places
 
 __all__ = ["figure"]
@@ -235,7 +235,7 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
         "z": [list(line) for line in chart.shares],
         "zmin": 0,
         "zmax": 1,
-        "colorscale": [[number / (len(BLUES) - 1), colour] for number, colour in enumerate(BLUES)],
+        "colorscale": _colours(BLUES),
         "colorbar": {
             "title": {"text": "share of the true class", "side": "right", "font": {"size": 12}},
             "tickformat": ".0%",
@@ -276,6 +276,73 @@ def _matrix_hover(chart: Matrix) -> list[list[str]]:
         ]
         for true, counts, shares in zip(chart.names, chart.counts, chart.shares, strict=True)
     ]
+
+
+@figure.register
+def _heat(chart: Heat) -> dict[str, Any]:
+    rows, columns = list(range(len(chart.rows))), list(range(len(chart.columns)))
+    trace = {
+        "type": "heatmap",
+        "x": columns,
+        "y": rows,
+        "z": [
+            [None if cell.value is None else chart.shade(cell.value) for cell in line] for line in chart.cells
+        ],
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": _colours(REDS),
+        "colorbar": {
+            "title": {"text": chart.scale_title, "side": "right", "font": {"size": 12}},
+            "tickvals": [chart.shade(tick) for tick in chart.ticks],
+            "ticktext": [f"{tick:g}" for tick in chart.ticks],
+            "thickness": 12,
+            "outlinewidth": 0,
+        },
+        "hovertext": [["<br>".join(map(for_plotly, cell.hover)) for cell in line] for line in chart.cells],
+        "hoverinfo": "text",
+        "xgap": 2,
+        "ygap": 2,
+    }
+    layout = _layout(chart.x_title, chart.y_title, 150 + 28 * max(len(rows), 3))
+    layout["margin"]["t"] = 36
+    layout["title"] = {
+        "text": for_plotly(chart.subtitle, 90),
+        "x": 0,
+        "y": 1,
+        "pad": {"t": 8},
+        "font": {"size": 13},
+    }
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] |= {"showgrid": False, "ticks": ""}
+    layout["xaxis"] |= {"tickvals": columns, "ticktext": list(chart.columns)}
+    layout["yaxis"] |= {
+        "tickvals": rows,
+        "ticktext": [f"{for_plotly(name)} · {detail}  " for name, detail in chart.rows],
+        "range": [len(rows) - 0.5, -0.5],
+    }
+    layout["annotations"] = _numbers(chart)
+    return {"data": [trace], "layout": layout}
+
+
+def _numbers(chart: Heat) -> list[dict[str, Any]]:
+    """Returns the numbers in the cells, each in a colour that can be read on its cell's shade."""
+    return [
+        {
+            "x": column,
+            "y": row,
+            "text": f"<b>{cell.text}</b>" if cell.strong else cell.text,
+            "showarrow": False,
+            "font": {"color": chart.ink(cell), "size": 12},
+        }
+        for row, line in enumerate(chart.cells)
+        for column, cell in enumerate(line)
+        if cell.text
+    ]
+
+
+def _colours(palette: tuple[str, ...]) -> list[list[Any]]:
+    """Returns a palette as Plotly takes a colour scale."""
+    return [[number / (len(palette) - 1), colour] for number, colour in enumerate(palette)]
 
 
 def _layout(x_title: str, y_title: str, height: int) -> dict[str, Any]:

@@ -6,15 +6,18 @@ Imported only when something is drawn: importing Matplotlib takes a while.
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from trimtab.reporting._canvas import INK, MUTED, error_bars, legend, new_axes
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Matrix, Scatter
+from trimtab.reporting._canvas import INK, MUTED, bold, error_bars, legend, new_axes
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Heat, Matrix, Scatter
 from trimtab.reporting._lettering import fonts_for, for_matplotlib
+from trimtab.reporting._palette import REDS
 from trimtab.reporting._points import draw_points
 
 __all__ = ["draw"]
@@ -150,3 +153,60 @@ def _write_counts(axes: Axes, chart: Matrix, fonts: list[str]) -> None:
             if count:
                 ink = "white" if share > 0.55 else INK
                 axes.text(predicted, true, f"{count:,}", ha="center", va="center", fontsize=8.5, color=ink)
+
+
+@draw.register
+def _heat(chart: Heat) -> Figure:
+    labels = [f"{name} · {detail}" for name, detail in chart.rows]
+    width = 0.9 + 0.078 * max(map(len, labels)) + max(0.92 * len(chart.columns) + 1.1, 5.9)
+    figure, axes = new_axes(chart.title, width, 1.85 + 0.34 * max(len(labels), 3), labels)
+    fonts, long = fonts_for(labels), len(labels) > 15
+    _subtitle(axes, chart, 13 if long else 0)
+    colours = LinearSegmentedColormap.from_list("lost", REDS)
+    shades = [[np.nan if c.value is None else chart.shade(c.value) for c in line] for line in chart.cells]
+    edges = np.arange(len(chart.columns) + 1) - 0.5, np.arange(len(labels) + 1) - 0.5
+    picture = axes.pcolormesh(
+        *edges, np.array(shades), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=1.5
+    )
+    axes.grid(visible=False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    for row, line in enumerate(chart.cells):
+        for column, cell in enumerate(line):
+            axes.text(
+                column, row, cell.text, ha="center", va="center", fontsize=9, color=chart.ink(cell),
+                fontweight="bold" if cell.strong else "normal",
+            )  # fmt: skip
+    axes.set_xticks(range(len(chart.columns)), chart.columns)
+    axes.set_yticks(range(len(labels)), [for_matplotlib(label, 44) for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelfontfamily=fonts, labelcolor=INK)
+    axes.tick_params(axis="x", labeltop=long)  # so that no eye has to travel down a long list
+    axes.set_xlabel(chart.x_title)
+    axes.set_ylabel(chart.y_title)
+    _scale(figure, axes, picture, chart)
+    return figure
+
+
+def _subtitle(axes: Axes, chart: Heat, lift: float) -> None:
+    """Writes a second line below the title, `lift` points higher than usual."""
+    axes.set_title(
+        axes.get_title(loc="left"), loc="left", pad=26 + lift, fontsize=12, color=INK,
+        fontweight=bold(fonts_for([chart.title])),
+    )  # fmt: skip
+    axes.annotate(
+        for_matplotlib(chart.subtitle, 110), (0, 1), xytext=(0, 9 + lift), xycoords="axes fraction",
+        textcoords="offset points", fontsize=9.5, color=MUTED,
+    )  # fmt: skip
+
+
+def _scale(figure: Figure, axes: Axes, picture: Any, chart: Heat) -> None:
+    """Draws what the shades of a heat map mean, beside its first rows."""
+    height = min(10 / len(chart.rows), 1.0)
+    place = axes.inset_axes((1.03, 1 - height, 0.03, height))
+    bar = figure.colorbar(picture, cax=place)
+    bar.set_label(chart.scale_title, color=MUTED, fontsize=9)
+    bar.set_ticks([chart.shade(tick) for tick in chart.ticks], labels=[f"{tick:g}" for tick in chart.ticks])
+    bar.ax.tick_params(labelsize=8, colors=MUTED)
+    bar.outline.set_visible(False)

@@ -11,6 +11,7 @@ from typing import Any
 from trimtab.errors import RunError
 from trimtab.reporting._data import EpochPoint, FileRecord, LayerZeros, Step
 from trimtab.reporting._fields import Fields, read_fields
+from trimtab.reporting._scan import read_scan
 from trimtab.reporting._told import remarks, told
 
 __all__ = ["inside", "origin", "read_steps"]
@@ -72,9 +73,11 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         training_seconds=record.number("training_seconds"),
         layers=_layers(record),
         skipped=_skipped(record),
+        missed=record.texts("missed"),
         notes=record.texts("notes"),
         remarks=remarks(record),
         file=_file(name, files, record) if do == "export" else None,
+        scan=read_scan(read_fields(inside(place, scanned))) if (scanned := files.text("scan")) else None,
         summary=_text(inside(place, files.text("summary"))) if files.text("summary") else "",
         parameters=model.integer("parameters"),
         non_zeros=model.integer("non_zeros"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trimtab.reporting._fields import Fields
-from trimtab.reporting._formats import NOTHING, count, percent, share
+from trimtab.reporting._formats import NOTHING, count, percent
+from trimtab.reporting._pruned import pruned, rounds
 
 __all__ = ["remarks", "told"]
 
@@ -17,11 +18,7 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
     if do == "train":
         return _trained(source, config, record)
     if do == "prune":
-        layers = config.get("layers")
-        where = f" in {', '.join(map(str, layers))}" if isinstance(layers, list) and layers else ""
-        asked = config.get("sparsity")
-        goal = f" to {share(asked)} zeros" if isinstance(asked, float | int) else ""
-        return f"{of}, pruned{goal}{where}{_epochs(config, record)}"
+        return f"{of}, {pruned(config, record)}{_epochs(config, record)}"
     if do == "export":
         return f"{of} as {config.get('scheme', 'float32')} file"
     if do == "select":
@@ -29,6 +26,8 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
         names = f" of {', '.join(map(str, among))}" if isinstance(among, list) else ""
         chosen = f": {record['selected']}" if record.get("selected") else ""
         return f"best{names} by {record.get('by', 'validation accuracy')}{chosen}"
+    if do == "sensitivity":
+        return f"each layer of {of} pruned alone, without training, and measured on validation images"
     if do == "load":
         return f"loaded from {record.get('origin') or config.get('path') or 'a file'}"
     return f"{do} from {source}" if source else do
@@ -37,7 +36,8 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
 def _trained(source: str | None, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     model = config.get("model")
     if source or not isinstance(model, Mapping):
-        return f"{source or 'a model'}, trained{_epochs(config, record)}"
+        kept = " with its zeros kept" if config.get("keep_zeros") else ""
+        return f"{source or 'a model'}, trained{kept}{_epochs(config, record)}"
     options = [_option(key, value) for key, value in model.items() if key != "architecture"]
     how = f" ({'; '.join(options)})" if options else ""
     return f"{model.get('architecture', 'model')}{how}{_epochs(config, record)}"
@@ -65,6 +65,7 @@ def remarks(record: Fields) -> tuple[tuple[str, str], ...]:
         found.append(("calibrated on", f"{images:,} images of the {calibration.text('part')} part"))
     if (softmax := record.text("softmax", "none")) != "none":
         found.append(("softmax", softmax))
+    found += rounds(record)
     return tuple((name, value) for name, value in found if value != NOTHING)
 
 

@@ -12,6 +12,7 @@ from trimtab.reporting._comparing import compared_with, files_of, paired_p
 from trimtab.reporting._data import Number, ResultRow, Step
 from trimtab.reporting._formats import count, milliseconds, p_value, points, share, size, times
 from trimtab.reporting._headline import file_ratios
+from trimtab.reporting._pruned import missed
 from trimtab.reporting._wording import (
     SAME,
     accuracy_change,
@@ -81,7 +82,7 @@ def verdict(
     if is_baseline or parent is None:
         return joined(_BASELINE if is_baseline else "", _as_it_is(row, step, files))
     if step is not None and step.do == "prune":
-        return _about_zeros(row, parent, row.value("parent_p"))
+        return joined(_about_zeros(row, parent, row.value("parent_p")), missed(step.missed))
     return _about_training(row, parent, row.value("parent_p"))
 
 

@@ -1,0 +1,85 @@
+"""The words that options may take and the usual values, said once: for recipes and for the command line.
+
+Nothing heavy is imported here, so that a wrong word is refused at once. The verbs have the same words and
+values; the tests compare.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from trimtab.errors import ConfigError, nearest
+
+__all__ = [
+    "LARGEST_TARGET",
+    "USUAL_ROUNDS",
+    "USUAL_SPARSITY",
+    "Importance",
+    "Optimizer",
+    "Policy",
+    "Ranking",
+    "RateSchedule",
+    "Rewind",
+    "Scheme",
+    "Softmax",
+    "SparsitySchedule",
+    "granularity_name",
+    "pattern_sparsity",
+]
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+RateSchedule = Literal["cosine", "constant"]
+SparsitySchedule = Literal["polynomial", "constant", "one-shot", "iterative"]
+Importance = Literal["magnitude", "taylor", "random"]
+Ranking = Literal["layer", "global"]
+Rewind = Literal["rate", "weights"]
+Policy = Literal["xnnpack"]
+Scheme = Literal["float32", "float16", "dynamic-int8", "int8"]
+Softmax = Literal["refuse", "strip", "keep"]
+
+USUAL_SPARSITY = 0.8
+"""The share of zeros that pruning makes where nobody says."""
+USUAL_ROUNDS = 5
+"""The rounds of iterative pruning where nobody says."""
+LARGEST_TARGET = 0.98
+"""The largest share of zeros that a scan gives to one layer."""
+
+_FREE = re.compile(r"unstructured|0*[1-9]\d*x0*[1-9]\d*(-max)?")
+_PATTERN = re.compile(r"(\d{1,6}):(\d{1,6})")
+
+
+def granularity_name(granularity: str) -> str:
+    """Returns the one way of writing a granularity's name: "04X1" and " 4x1" are both "4x1"."""
+    name = re.sub(r"(?<!\d)0+(?=\d)", "", granularity.strip().lower())
+    return "unstructured" if name in ("1x1", "1x1-max") else name  # blocks of one weight
+
+
+def pattern_sparsity(granularity: str) -> float | None:
+    """Checks the name of a granularity, and returns the sparsity that it fixes.
+
+    Args:
+        granularity: "unstructured", blocks such as "4x1", or a pattern such as "2:4".
+
+    Returns:
+        ``1 - n/m`` for the pattern ``n:m``; None for the others, which take any sparsity.
+
+    Raises:
+        ConfigError: it is no such name, or a pattern that removes nothing or everything.
+    """
+    name = granularity_name(granularity)
+    if _FREE.fullmatch(name):
+        return None
+    pattern = _PATTERN.fullmatch(name)
+    if pattern is None:
+        raise ConfigError(
+            f"There is no granularity {granularity!r}.{nearest(name, ['unstructured'])} Give unstructured, "
+            "HEIGHTxWIDTH such as 4x1 (blocks go as a whole), or N:M such as 2:4 (two of four weights stay)."
+        )
+    stay, group = int(pattern[1]), int(pattern[2])
+    if not 0 < stay < group:
+        raise ConfigError(
+            f"The granularity {granularity!r} is no pattern: in N:M, N of each M weights stay, so N is above "
+            "0 and below M, as in 2:4."
+        )
+    return 1 - stay / group

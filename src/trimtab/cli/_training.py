@@ -1,0 +1,101 @@
+"""`trimtab train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trimtab._quiet import import_backend
+from trimtab.cli._attempts import checkpoint_of, drop_checkpoints, stopped_training
+from trimtab.cli._options import (
+    BatchSize,
+    DataDir,
+    DataName,
+    Epochs,
+    Json,
+    LearningRate,
+    Limit,
+    ModelSettings,
+    Seed,
+    Size,
+    check_model_ending,
+    load_images,
+    parse_settings,
+    typed,
+)
+from trimtab.errors import ConfigError
+
+__all__ = ["train"]
+
+
+def train(
+    data: DataName,
+    out: Annotated[
+        Path, typer.Option("--out", dir_okay=False, help="Where the model goes; ends in .keras.")
+    ] = Path("model.keras"),
+    model: Annotated[
+        Path | None, typer.Option("--model", exists=True, help="Train this model on, instead of a new one.")
+    ] = None,
+    architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
+    keep_zeros: Annotated[
+        bool, typer.Option("--keep-zeros", help="Weights of --model that are zero stay zero.")
+    ] = False,
+    settings: ModelSettings = None,
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 128,
+    learning_rate: LearningRate = 1e-3,
+    patience: Annotated[
+        int | None, typer.Option("--patience", min=1, help="Stop after so many epochs without a better one.")
+    ] = None,
+    data_dir: DataDir = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Train a classifier.
+
+    Validation images choose the epoch; the test images are not touched.
+    """
+    import trimtab
+    from trimtab.cli import _tables
+    from trimtab.cli._console import interruptible
+    from trimtab.pipeline import TrainingOptions
+    from trimtab.progress import for_terminal
+
+    check_model_ending(out)
+    options = parse_settings(settings or ())
+    if model is not None and options:
+        raise ConfigError(
+            "--set changes a new model's architecture; it has no use with --model. Leave one out."
+        )
+    if keep_zeros and model is None:
+        raise ConfigError("--keep-zeros is for training a pruned model on. Name it with --model.")
+    training = TrainingOptions.checked(
+        typed(), epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
+    )
+    images = load_images(data, data_dir, size, limit, seed)
+    import_backend()
+    if model is not None:
+        network = trimtab.load_model(model)
+    else:
+        network = trimtab.zoo.build(
+            architecture, images.image_shape, images.classes, **{"seed": seed, **options}
+        )
+    checkpoint = checkpoint_of(out, network, (training, keep_zeros, seed, images.digest))
+    with interruptible(lambda: stopped_training(checkpoint)):
+        result = trimtab.train(
+            network,
+            images,
+            wrap_optimizer=trimtab.pruning.keep_zeros(network) if keep_zeros else None,
+            **training.train_arguments(),
+            seed=seed,
+            checkpoint=checkpoint,
+            keep_checkpoint=True,
+            progress=for_terminal(),
+        )
+    trimtab.save_model(result.model, out)
+    drop_checkpoints(out)
+    _tables.show_training(result, out, as_json=json)
