@@ -261,6 +261,7 @@ def main() -> None:
 def _train(side: _Side, case: Case, folder: Path) -> Any:
     """Trains one net, and returns it: without wrappers, which hold the layers of the net itself."""
     keras = side.keras
+    keras.utils.set_random_seed(0)
     model = _nets.build(keras, case["net"], 0.25)
     _begin(model, folder / f"initial-{case['net']}.npz")
     with np.load(folder / f"images-{case['net']}.npz") as images:

@@ -87,9 +87,10 @@ _METHOD = (
     "periods after the beginning, TFMOT misses the final sparsity and Trimtab does not; such schedules are "
     "left out.",
     "Weights: `prune_low_magnitude` and `UpdatePruningStep` on tf_keras against PruningOptimizer on Keras 3, "
-    "by `fit` on the same batches of 32 digits in the same order, 100 steps, one thread. Each training ends "
-    "where no update is due at the next step, since Trimtab's would act at once. TFMOT makes N:M masks at "
-    "step 1 only, so Trimtab has a one-shot schedule there.",
+    "by `fit` on the same batches of 32 digits in the same order, 100 steps in 4 epochs, one thread. "
+    "None has an update at the first step of an epoch, where TFMOT's callback has just masked the weights so "
+    "that no pruned weight can come back, or at the step after the last, where Trimtab's would act at once. "
+    "TFMOT makes N:M masks at step 1 only, so Trimtab has a one-shot schedule there.",
     "Nets with batch normalisation train through TensorFlow's fused kernel on both sides, as in tf_keras and "
     "in `trimtab.train`; the moving statistics come about in another order of sums, so plain training "
     "differs in them too. The control of each training is plain training on both sides.",

@@ -407,9 +407,9 @@ def test_the_words_of_the_command_line_are_those_of_the_library() -> None:
     from trimtab import litert, pruning
     from trimtab.exporting._export import _SOFTMAX
     from trimtab.pipeline import PruningOptions, chosen_layers
-    from trimtab.pruning._criterion import _RANKINGS
     from trimtab.pruning._iterative import _REWINDS
     from trimtab.pruning._plan import _KINDS
+    from trimtab.pruning.criteria._criterion import _RANKINGS
     from trimtab.training._settings import OPTIMIZERS, SCHEDULES
 
     own = {"types", "policy", "sparsity_schedule", "schedule"}

@@ -69,7 +69,7 @@ IMPORTANCES = [
 ]
 
 
-@pytest.mark.parametrize("importance", IMPORTANCES, ids=repr)
+@pytest.mark.parametrize("importance", IMPORTANCES, ids=lambda part: part.name)
 def test_the_contract_holds(importance):
     check_importance(importance)
 

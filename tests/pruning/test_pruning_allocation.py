@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._allocation import Curve, allocate
+from trimtab.pruning.scanning._allocation import Curve, allocate
 
 LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 
 import keras
@@ -36,8 +37,14 @@ def weights(seed=0, shapes=SHAPES):
     ]
 
 
-def masks(criterion, parts, share, **options) -> list[np.ndarray]:
-    found = criterion.masks([ops.convert_to_tensor(part) for part in parts], share, **options)
+@functools.lru_cache
+def step(criterion):
+    """Chooses masks in a compiled step, which JAX runs far faster than single operations."""
+    return compiled(lambda share, *given: criterion.masks(given, share))
+
+
+def masks(criterion, parts, share) -> list[np.ndarray]:
+    found = step(criterion)(ops.convert_to_tensor(share, "float32"), *map(ops.convert_to_tensor, parts))
     return [ops.convert_to_numpy(ops.cast(one, "float32")) != 0 for one in found]
 
 
@@ -189,7 +196,7 @@ def test_a_share_for_each_weight_of_a_pattern():
 )
 def test_a_share_for_each_weight_is_refused_when_ranked_globally(shares):
     with pytest.raises(ConfigError, match="share one sparsity"):
-        masks(Criterion(ranking="global"), weights(), shares)
+        Criterion(ranking="global").masks(list(map(ops.convert_to_tensor, weights())), shares)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -230,11 +237,9 @@ def test_the_tiniest_numbers_are_ranked():
 @pytest.mark.parametrize("criterion", CRITERIA, ids=repr)
 def test_a_compiled_step_gives_the_same(criterion):
     parts = weights()
-    step = compiled(lambda share, *given: criterion.masks(given, share))
-    for share in (0.3, 0.5):
-        inside = step(ops.convert_to_tensor(share, "float32"), *map(ops.convert_to_tensor, parts))
-        for one, other in zip(inside, masks(criterion, parts, share), strict=True):
-            np.testing.assert_array_equal(ops.convert_to_numpy(one) != 0, other)
+    outside = criterion.masks(list(map(ops.convert_to_tensor, parts)), 0.3)
+    for one, other in zip(outside, masks(criterion, parts, 0.3), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(one) != 0, other)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compiles by XLA on TensorFlow")
@@ -243,8 +248,8 @@ def test_xla_on_tensorflow_gives_the_same(kind):
     import tensorflow as tf
 
     parts, criterion = weights(), Criterion(kind, ranking="global")
-    step = tf.function(lambda *given: criterion.masks(given, 0.4), jit_compile=True)
-    for one, other in zip(step(*map(tf.constant, parts)), masks(criterion, parts, 0.4), strict=True):
+    xla = tf.function(lambda *given: criterion.masks(given, 0.4), jit_compile=True)
+    for one, other in zip(xla(*map(tf.constant, parts)), masks(criterion, parts, 0.4), strict=True):
         np.testing.assert_array_equal(one.numpy() != 0, other)
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from trimtab.pruning import Criterion, PolynomialSparsity, PruningOptimizer
 from trimtab.pruning._from_zeros import FromZeros, _share, floors
-from trimtab.pruning._threshold import kept_of
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.criteria._threshold import kept_of
+from trimtab.pruning.where._where import choose_weights
 
 pytestmark = [
     pytest.mark.backend,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import functools
+
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +11,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError
 from trimtab.pruning import NM, Blocks, Criterion, Unstructured, granularity
+from trimtab.testing._demand import compiled
 
 pytestmark = [
     pytest.mark.backend,
@@ -15,8 +19,14 @@ pytestmark = [
 ]
 
 
+@functools.lru_cache
+def step(kind, axis):
+    """Chooses masks in a compiled step, which JAX runs far faster than single operations."""
+    return compiled(lambda weight, share: Criterion(kind).masks([weight], share, axes=[axis])[0])
+
+
 def mask(kind, weight, share, axis=-2) -> np.ndarray:
-    (found,) = Criterion(kind).masks([ops.convert_to_tensor(weight)], share, axes=[axis])
+    found = step(kind, axis)(ops.convert_to_tensor(weight), ops.convert_to_tensor(share, "float32"))
     return ops.convert_to_numpy(found) != 0
 
 
@@ -148,15 +158,14 @@ def test_pooling_by_the_largest():
 
 
 @given(
-    height=st.integers(1, 4),
-    width=st.integers(1, 4),
-    shape=st.sampled_from([(5, 9), (8, 8), (2, 3, 5, 4)]),
+    block=st.sampled_from([(4, 1), (1, 3), (2, 3), (4, 4)]),
+    shape=st.sampled_from([(5, 9), (2, 3, 5, 4)]),
     share=st.floats(0, 0.99),
     seed=st.integers(0, 5),
 )
 @settings(deadline=None, max_examples=20)
-def test_blocks_are_whole_and_counted(height, width, shape, share, seed):
-    kind = Blocks(height, width)
+def test_blocks_are_whole_and_counted(block, shape, share, seed):
+    (height, width), kind = block, Blocks(*block)
     found = mask(kind, random(shape, seed), share)
     flat = found.reshape(-1, *shape[-2:])
     alive = 0
@@ -233,7 +242,7 @@ def tfmot_blocks(weight: np.ndarray, height: int, width: int, share: float, pool
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
-@pytest.mark.parametrize("block", [(4, 1), (1, 4), (2, 2), (4, 8)])
+@pytest.mark.parametrize("block", [(4, 1), (1, 4), (4, 8)])
 def test_blocks_equal_tfmots(block, pooling):
     for seed, share in enumerate((0.0, 0.3, 0.5, 0.8, 0.97)):
         weight = random((16, 24), seed)
@@ -255,7 +264,7 @@ def tfmot_m_by_n(weight: np.ndarray, zeros: int, size: int) -> np.ndarray:
     return np.moveaxis(chosen.reshape(rows.shape), -1, -2)
 
 
-@pytest.mark.parametrize("shape", [(8, 5), (12, 3), (3, 3, 4, 6), (10, 5), (2, 2, 7, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 5), (3, 3, 4, 6), (2, 2, 7, 3)], ids=str)
 @pytest.mark.parametrize(("zeros", "size"), [(2, 4), (1, 2), (3, 4)])
 def test_patterns_equal_tfmots(shape, zeros, size):
     for seed in range(3):
@@ -285,3 +294,21 @@ def test_cut_blocks_count_for_fewer():
     assert Blocks(4, 1).zeros((6, 3), -2, 0.5) == 6  # three of six blocks: at least the three of two weights
     assert NM(2, 4).unit_sizes((7, 2), -2) == {1: 6}
     assert NM(2, 4).limit((7, 2), -2) == 6 / 14
+
+
+def test_blocks_that_tie_do_so_in_a_compiled_step_too():
+    # TensorFlow compiles x / 4 to x * reciprocal(4), and its reciprocal of a long constant is not exact.
+    def choose(weight):
+        return Criterion("4x1").masks([weight], 0.95)[0]
+
+    compiled = choose
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        compiled = tf.function(choose)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        compiled = jax.jit(choose)
+    weight = ops.convert_to_tensor(np.full((144, 96), 0.75, "float32"))
+    assert ops.convert_to_numpy(compiled(weight)).all()

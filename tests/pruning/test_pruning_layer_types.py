@@ -5,7 +5,7 @@ import pytest
 
 from trimtab.errors import ConfigError
 from trimtab.pruning import layer_types
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.where._where import choose_weights
 
 layers = keras.layers
 pytestmark = pytest.mark.backend

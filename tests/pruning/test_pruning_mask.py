@@ -10,7 +10,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pruning import magnitude_mask
-from trimtab.pruning._mask import kept, magnitude_masks, nonzero_masks
+from trimtab.pruning.criteria._mask import kept, magnitude_masks, nonzero_masks
 
 pytestmark = [
     pytest.mark.backend,

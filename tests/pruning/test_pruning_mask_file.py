@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from trimtab._atomic import atomic_path
 from trimtab.errors import ConfigError, ModelError, OutputError, TrimtabError
-from trimtab.pruning import _mask_file as mask_file
 from trimtab.pruning import apply_masks, load_masks, save_masks, sparsity_table
+from trimtab.pruning.sparsity import _mask_file as mask_file
 
 layers = keras.layers
 pytestmark = pytest.mark.backend

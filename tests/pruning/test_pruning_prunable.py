@@ -6,8 +6,8 @@ import pytest
 
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pruning import input_axis, prunable_weights
-from trimtab.pruning._prunable import check_model, find_weights
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.where._prunable import check_model, find_weights
+from trimtab.pruning.where._where import choose_weights
 
 layers = keras.layers
 
@@ -300,7 +300,9 @@ def test_a_tied_weight_is_pruned_once():
 def test_mixed_precision_keeps_float32_kernels():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="a", dtype="mixed_bfloat16")])
     assert found(model) == ["a.kernel"]
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="a", dtype="bfloat16")])
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, "relu", kernel_initializer="ones", dtype="bfloat16")]
+    )
     (weight,), _ = find_weights(model)
     assert weight.zeros() == 0
     assert (weight.shape, weight.size) == ((4, 4), 16)

@@ -21,7 +21,7 @@ from trimtab.pruning import (
 )
 from trimtab.pruning._plan import first_best_epoch, hold_rate, named_schedule
 from trimtab.pruning._result import Asked
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.where._where import choose_weights
 from trimtab.training import Epoch, History, TrainingResult, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras

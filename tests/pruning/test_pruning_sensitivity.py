@@ -14,7 +14,7 @@ from trimtab._records import to_plain
 from trimtab.data import ImageData, Split
 from trimtab.errors import ConfigError, DataError, ModelError
 from trimtab.pruning import Sensitivity, sensitivity
-from trimtab.pruning._forward import forward
+from trimtab.pruning.scanning._forward import forward
 
 pytestmark = pytest.mark.backend
 
@@ -132,7 +132,7 @@ def test_weights_are_put_back_when_it_is_stopped(model, digits, error, monkeypat
         sensitivity(model, digits, levels=LEVELS, images=20, progress=Stops(3, error))
     assert bits(model) == before
 
-    from trimtab.pruning import _sensitivity
+    from trimtab.pruning.scanning import _sensitivity
 
     real, calls = _sensitivity.judge, []
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError
 from trimtab.pruning import ConstantSparsity, Criterion, KeepZeros, PolynomialSparsity
-from trimtab.pruning._share import check_targets, shares
+from trimtab.pruning.optimizer._share import check_targets, shares
 
 pytestmark = pytest.mark.backend
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError
 from trimtab.pruning import IterativeSparsity, OneShotSparsity, TabulatedSparsity
-from trimtab.pruning._stepwise import share_after
+from trimtab.pruning.schedules._stepwise import share_after
 
 pytestmark = [
     pytest.mark.backend,

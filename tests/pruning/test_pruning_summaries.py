@@ -119,7 +119,7 @@ def test_two_weights_of_one_path_have_two_curves(tmp_path):
     )
     variables = [variable for part in (*inner, model) for variable in part.trainable_variables]
     optimizer.build(variables)
-    from trimtab.pruning._summaries import _scalars
+    from trimtab.pruning.optimizer._summaries import _scalars
 
     names = [name for name in _scalars(optimizer.state()) if name.startswith("sparsity/")]
     assert len(names) == len(set(names)) == 4

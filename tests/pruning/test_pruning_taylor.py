@@ -9,7 +9,7 @@ import pytest
 from trimtab import pruning
 from trimtab.data import ImageData, Split
 from trimtab.errors import ConfigError, DataError, ModelError
-from trimtab.pruning._taylor import mean_gradients, some_images
+from trimtab.pruning.scanning._taylor import mean_gradients, some_images
 
 pytestmark = pytest.mark.backend
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
 
-from trimtab.pruning._threshold import kept, kept_of, kth_largest, kth_largest_of_all, order_bits
+from trimtab.pruning.criteria._threshold import kept, kept_of, kth_largest, kth_largest_of_all, order_bits
 from trimtab.testing._demand import compiled
 
 pytestmark = [

@@ -6,9 +6,9 @@ import pytest
 
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pruning import NM, Blocks, ForXNNPACK
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._selection import select
-from trimtab.pruning._where import choose_weights, unmet
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.where._selection import select
+from trimtab.pruning.where._where import choose_weights, unmet
 
 layers = keras.layers
 pytestmark = pytest.mark.backend

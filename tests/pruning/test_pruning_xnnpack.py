@@ -6,7 +6,7 @@ import pytest
 
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pruning import ForXNNPACK
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.where._where import choose_weights
 
 layers = keras.layers
 
@@ -81,7 +81,7 @@ def test_choose_weights_takes_the_policy_with_its_reasons():
         {"middle": layers.DepthwiseConv2D(5, padding="same")},
         {"first": layers.Rescaling(1 / 255)},
     ],
-    ids=str,
+    ids=lambda options: "-".join(options),
 )
 def test_what_xnnpack_takes_may_stand_between(options):
     if isinstance(options.get("middle"), layers.Layer):

@@ -65,7 +65,7 @@ class SensitivityOptions(LayerOptions):
             ConfigError: nothing is left to scan, or no layer can have so many zeros.
         """
         from trimtab.pruning import granularity
-        from trimtab.pruning._where import choose_weights
+        from trimtab.pruning.where._where import choose_weights
 
         what = granularity(self.granularity)
         limits: dict[str, list[tuple[int, float]]] = {}

@@ -11,27 +11,39 @@
 
 from __future__ import annotations
 
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._granularity import NM, Blocks, Granularity, Unstructured, granularity
-from trimtab.pruning._importance import FunctionImportance, Importance, Magnitude, Random, Taylor, importance
-from trimtab.pruning._keep_zeros import keep_zeros
-from trimtab.pruning._layer_types import layer_types
-from trimtab.pruning._mask import magnitude_mask
-from trimtab.pruning._mask_file import LayerMask, Masks, apply_masks, load_masks, save_masks
-from trimtab.pruning._optimizer import PruningOptimizer
-from trimtab.pruning._policy import Policy, PolicyChoice
-from trimtab.pruning._prunable import input_axis, prunable_weights
 from trimtab.pruning._prune import prune
 from trimtab.pruning._result import PruningResult, PruningRound
-from trimtab.pruning._schedule import ConstantSparsity, KeepZeros, PolynomialSparsity, Schedule
-from trimtab.pruning._sensitivity import LayerSensitivity, Sensitivity, SensitivityPoint, sensitivity
-from trimtab.pruning._sparsity import LayerSparsity, SparsitySummary, sparsity_summary, sparsity_table
-from trimtab.pruning._stepwise import IterativeSparsity, OneShotSparsity, TabulatedSparsity
-from trimtab.pruning._strip import strip
-from trimtab.pruning._summaries import PruningSummaries
-from trimtab.pruning._taylor import taylor_scores
-from trimtab.pruning._weight_state import WeightState
-from trimtab.pruning._xnnpack import ForXNNPACK
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._granularity import NM, Blocks, Granularity, Unstructured, granularity
+from trimtab.pruning.criteria._importance import (
+    FunctionImportance,
+    Importance,
+    Magnitude,
+    Random,
+    Taylor,
+    importance,
+)
+from trimtab.pruning.criteria._mask import magnitude_mask
+from trimtab.pruning.optimizer._keep_zeros import keep_zeros
+from trimtab.pruning.optimizer._optimizer import PruningOptimizer
+from trimtab.pruning.optimizer._strip import strip
+from trimtab.pruning.optimizer._summaries import PruningSummaries
+from trimtab.pruning.optimizer._weight_state import WeightState
+from trimtab.pruning.scanning._sensitivity import LayerSensitivity, Sensitivity, SensitivityPoint, sensitivity
+from trimtab.pruning.scanning._taylor import taylor_scores
+from trimtab.pruning.schedules._schedule import ConstantSparsity, KeepZeros, PolynomialSparsity, Schedule
+from trimtab.pruning.schedules._stepwise import IterativeSparsity, OneShotSparsity, TabulatedSparsity
+from trimtab.pruning.sparsity._mask_file import LayerMask, Masks, apply_masks, load_masks, save_masks
+from trimtab.pruning.sparsity._sparsity import (
+    LayerSparsity,
+    SparsitySummary,
+    sparsity_summary,
+    sparsity_table,
+)
+from trimtab.pruning.where._layer_types import layer_types
+from trimtab.pruning.where._policy import Policy, PolicyChoice
+from trimtab.pruning.where._prunable import input_axis, prunable_weights
+from trimtab.pruning.where._xnnpack import ForXNNPACK
 
 __all__ = [
     "NM",

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._mask import magnitude_masks
-from trimtab.pruning._prunable import PrunableWeight
-from trimtab.pruning._schedule import Chooser, Schedule
-from trimtab.pruning._threshold import kept_of
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._mask import magnitude_masks
+from trimtab.pruning.criteria._threshold import kept_of
+from trimtab.pruning.schedules._schedule import Chooser, Schedule
+from trimtab.pruning.where._prunable import PrunableWeight
 
 __all__ = ["FromZeros", "floors"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._criterion import Criterion
 from trimtab.pruning._fraction import check_fraction
-from trimtab.pruning._schedule import Schedule
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.schedules._schedule import Schedule
 
 __all__ = ["Goal", "goal"]
 

@@ -21,13 +21,13 @@ import numpy as np
 from keras import ops
 
 from trimtab.errors import ConfigError, ModelError, nearest
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._importance import Taylor
-from trimtab.pruning._optimizer import PruningOptimizer
-from trimtab.pruning._prunable import PrunableWeight
 from trimtab.pruning._result import Asked, PruningRound
-from trimtab.pruning._schedule import KeepZeros
-from trimtab.pruning._stepwise import share_after
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._importance import Taylor
+from trimtab.pruning.optimizer._optimizer import PruningOptimizer
+from trimtab.pruning.schedules._schedule import KeepZeros
+from trimtab.pruning.schedules._stepwise import share_after
+from trimtab.pruning.where._prunable import PrunableWeight
 from trimtab.training import History, TrainingResult
 
 __all__ = ["Rewinding", "Rounds", "checked_rewinding", "round_checkpoint"]

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from trimtab.errors import ConfigError, nearest
-from trimtab.pruning._schedule import ConstantSparsity, PolynomialSparsity, Schedule
-from trimtab.pruning._stepwise import IterativeSparsity, OneShotSparsity, TabulatedSparsity
+from trimtab.pruning.schedules._schedule import ConstantSparsity, PolynomialSparsity, Schedule
+from trimtab.pruning.schedules._stepwise import IterativeSparsity, OneShotSparsity, TabulatedSparsity
 
 __all__ = ["first_best_epoch", "given_schedule", "hold_rate", "named_schedule", "steps_in_epoch"]
 

@@ -10,18 +10,18 @@ import keras
 
 from trimtab.models import check_fits, clone
 from trimtab.progress import Progress
-from trimtab.pruning._criterion import Criterion
 from trimtab.pruning._goal import goal
-from trimtab.pruning._granularity import Granularity
-from trimtab.pruning._importance import Importance
 from trimtab.pruning._iterative import checked_rewinding
 from trimtab.pruning._plan import first_best_epoch, given_schedule, named_schedule, steps_in_epoch
-from trimtab.pruning._policy import Policy
-from trimtab.pruning._prunable import check_model
 from trimtab.pruning._result import PruningResult
 from trimtab.pruning._run import Place, PruningRun
-from trimtab.pruning._schedule import Schedule
-from trimtab.pruning._where import Where
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._granularity import Granularity
+from trimtab.pruning.criteria._importance import Importance
+from trimtab.pruning.schedules._schedule import Schedule
+from trimtab.pruning.where._policy import Policy
+from trimtab.pruning.where._prunable import check_model
+from trimtab.pruning.where._where import Where
 from trimtab.training._settings import Settings
 
 if TYPE_CHECKING:

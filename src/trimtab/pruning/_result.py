@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._granularity import Unstructured
-from trimtab.pruning._prunable import PrunableWeight
-from trimtab.pruning._schedule import Schedule
-from trimtab.pruning._sparsity import LayerSparsity, measured
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._granularity import Unstructured
+from trimtab.pruning.schedules._schedule import Schedule
+from trimtab.pruning.sparsity._sparsity import LayerSparsity, measured
+from trimtab.pruning.where._prunable import PrunableWeight
 from trimtab.training import History
 
 __all__ = ["Asked", "PruningResult", "PruningRound"]

@@ -11,19 +11,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from trimtab.pruning._criterion import Criterion
 from trimtab.pruning._from_zeros import FromZeros, floors
 from trimtab.pruning._goal import Goal
-from trimtab.pruning._importance import Taylor
 from trimtab.pruning._iterative import Rewinding, Rounds
-from trimtab.pruning._optimizer import PruningOptimizer
 from trimtab.pruning._plan import hold_rate
-from trimtab.pruning._policy import Policy, chosen_by
-from trimtab.pruning._prunable import PrunableWeight
 from trimtab.pruning._result import Asked, PruningResult, PruningRound
-from trimtab.pruning._schedule import Schedule
-from trimtab.pruning._selection import select
-from trimtab.pruning._where import choose_weights, unmet
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._importance import Taylor
+from trimtab.pruning.optimizer._optimizer import PruningOptimizer
+from trimtab.pruning.schedules._schedule import Schedule
+from trimtab.pruning.where._policy import Policy, chosen_by
+from trimtab.pruning.where._prunable import PrunableWeight
+from trimtab.pruning.where._selection import select
+from trimtab.pruning.where._where import choose_weights, unmet
 from trimtab.training import History, TrainingResult, train
 
 __all__ = ["Place", "PruningRun"]
@@ -213,7 +213,7 @@ class PruningRun:
         """Returns the gradient-times-weight scores of the weights as they are; None where none are needed."""
         if not isinstance(self.criterion.importance, Taylor):
             return None
-        from trimtab.pruning._taylor import taylor_scores
+        from trimtab.pruning.scanning._taylor import taylor_scores
 
         return list(
             taylor_scores(

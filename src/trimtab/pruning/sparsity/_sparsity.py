@@ -10,14 +10,14 @@ import keras
 
 from trimtab.errors import ConfigError, nearest
 from trimtab.pruning._fraction import check_fraction
-from trimtab.pruning._granularity import Granularity, Unstructured
-from trimtab.pruning._granularity import granularity as made
-from trimtab.pruning._pattern import zeros_in_pattern
-from trimtab.pruning._prunable import PrunableWeight, check_model, find_weights
-from trimtab.pruning._where import Where, is_named, left_alone, own_target, paths_of
+from trimtab.pruning.criteria._granularity import Granularity, Unstructured
+from trimtab.pruning.criteria._granularity import granularity as made
+from trimtab.pruning.sparsity._pattern import zeros_in_pattern
+from trimtab.pruning.where._prunable import PrunableWeight, check_model, find_weights
+from trimtab.pruning.where._where import Where, is_named, left_alone, own_target, paths_of
 
 if TYPE_CHECKING:
-    from trimtab.pruning._policy import Policy
+    from trimtab.pruning.where._policy import Policy
 
 __all__ = ["LayerSparsity", "SparsitySummary", "measured", "sparsity_summary", "sparsity_table"]
 

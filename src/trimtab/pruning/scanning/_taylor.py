@@ -12,9 +12,9 @@ from keras import ops
 
 from trimtab.errors import ConfigError, DataError, ModelError
 from trimtab.models import check_fits
-from trimtab.pruning._forward import Batch, check_arguments, logits_given, padded_batches
-from trimtab.pruning._prunable import as_numpy, check_model
-from trimtab.pruning._where import choose_weights
+from trimtab.pruning.scanning._forward import Batch, check_arguments, logits_given, padded_batches
+from trimtab.pruning.where._prunable import as_numpy, check_model
+from trimtab.pruning.where._where import choose_weights
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData, Split

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._pruned_weights import PrunedWeight, PrunedWeights
-from trimtab.pruning._share import shares
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.optimizer._pruned_weights import PrunedWeight, PrunedWeights
+from trimtab.pruning.optimizer._share import shares
 
 __all__ = ["WeightState", "weight_states"]
 

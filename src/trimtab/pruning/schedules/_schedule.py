@@ -20,7 +20,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError, nearest
 from trimtab.pruning._fraction import is_number
-from trimtab.pruning._mask import magnitude_masks, nonzero_masks
+from trimtab.pruning.criteria._mask import magnitude_masks, nonzero_masks
 
 __all__ = ["ConstantSparsity", "KeepZeros", "PolynomialSparsity", "Schedule", "check_count", "check_share"]
 

@@ -9,8 +9,8 @@ import keras
 from keras import ops
 
 from trimtab.errors import ConfigError, ModelError
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._threshold import kept, order_bits
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._threshold import kept, order_bits
 
 __all__ = ["kept", "magnitude_mask", "magnitude_masks", "nonzero_masks"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from trimtab._atomic import atomic_path
 from trimtab.errors import ConfigError, ModelError, nearest
 from trimtab.models import clone
-from trimtab.pruning._prunable import PrunableWeight, as_numpy, check_model, find_weights
+from trimtab.pruning.where._prunable import PrunableWeight, as_numpy, check_model, find_weights
 
 __all__ = ["LayerMask", "Masks", "apply_masks", "load_masks", "save_masks"]
 

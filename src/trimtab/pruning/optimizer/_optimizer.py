@@ -15,15 +15,15 @@ from keras import ops
 
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError, ModelError
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._granularity import Granularity
-from trimtab.pruning._importance import Importance
-from trimtab.pruning._position import Position, checked, found_among, found_by_name, refuse
-from trimtab.pruning._pruned_weights import PrunedWeight, PrunedWeights, memory_dtype
-from trimtab.pruning._schedule import Schedule
-from trimtab.pruning._selection import Selected, select
-from trimtab.pruning._share import check_targets
-from trimtab.pruning._weight_state import WeightState, weight_states
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._granularity import Granularity
+from trimtab.pruning.criteria._importance import Importance
+from trimtab.pruning.optimizer._position import Position, checked, found_among, found_by_name, refuse
+from trimtab.pruning.optimizer._pruned_weights import PrunedWeight, PrunedWeights, memory_dtype
+from trimtab.pruning.optimizer._share import check_targets
+from trimtab.pruning.optimizer._weight_state import WeightState, weight_states
+from trimtab.pruning.schedules._schedule import Schedule
+from trimtab.pruning.where._selection import Selected, select
 
 __all__ = ["PruningOptimizer"]
 

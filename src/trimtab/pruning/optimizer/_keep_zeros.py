@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._optimizer import PruningOptimizer
-from trimtab.pruning._prunable import check_model, find_weights
-from trimtab.pruning._schedule import KeepZeros
+from trimtab.pruning.optimizer._optimizer import PruningOptimizer
+from trimtab.pruning.schedules._schedule import KeepZeros
+from trimtab.pruning.where._prunable import check_model, find_weights
 
 __all__ = ["keep_zeros"]
 

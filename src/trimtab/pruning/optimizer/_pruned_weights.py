@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._position import Position
-from trimtab.pruning._schedule import Schedule
-from trimtab.pruning._share import shares
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.optimizer._position import Position
+from trimtab.pruning.optimizer._share import shares
+from trimtab.pruning.schedules._schedule import Schedule
 
 __all__ = ["PrunedWeight", "PrunedWeights", "memory_dtype"]
 

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from trimtab.errors import ConfigError, nearest
-from trimtab.pruning._criterion import Criterion
 from trimtab.pruning._fraction import check_fraction
-from trimtab.pruning._importance import Importance
-from trimtab.pruning._prunable import PrunableWeight
-from trimtab.pruning._where import choose_weights, own_target, paths_of
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.criteria._importance import Importance
+from trimtab.pruning.where._prunable import PrunableWeight
+from trimtab.pruning.where._where import choose_weights, own_target, paths_of
 
 __all__ = ["Selected", "select"]
 

@@ -6,7 +6,7 @@ import warnings
 
 import keras
 
-from trimtab.pruning._prunable import check_model
+from trimtab.pruning.where._prunable import check_model
 
 __all__ = ["strip"]
 

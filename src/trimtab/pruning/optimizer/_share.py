@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._criterion import Criterion
-from trimtab.pruning._schedule import Schedule
+from trimtab.pruning.criteria._criterion import Criterion
+from trimtab.pruning.schedules._schedule import Schedule
 
 __all__ = ["check_targets", "shares"]
 

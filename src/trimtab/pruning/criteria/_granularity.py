@@ -21,7 +21,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError, nearest
 from trimtab.pruning._configured import Configured
-from trimtab.pruning._threshold import kept_of, order_bits
+from trimtab.pruning.criteria._threshold import kept_of, order_bits
 
 __all__ = ["NM", "Blocks", "Granularity", "Unstructured", "granularity"]
 
@@ -327,12 +327,13 @@ class NM(Granularity):
         """Tells which weights are among the `n` best of their group."""
         groups = _grouped(bits, place, self.m)
         number = np.arange(self.m).reshape([-1 if i == place + 1 else 1 for i in range(len(groups.shape))])
+        less = ops.subtract(groups, 1)
         better = ops.zeros(groups.shape, dtype="int8" if self.m < 128 else "int32")
         for member in range(self.m):
-            # Of equal ones the earlier stays, as with TensorFlow's top_k: its score counts as one more.
+            # Of equal ones the earlier stays, as with TensorFlow's top_k: later ones count for one less.
             other = groups[(slice(None),) * (place + 1) + (slice(member, member + 1),)]
-            later = ops.convert_to_tensor((number > member).astype(_dtype(bits)))
-            better = ops.add(better, ops.cast(ops.greater(other, ops.subtract(groups, later)), better.dtype))
+            rival = ops.where(ops.convert_to_tensor(number > member), less, groups)
+            better = ops.add(better, ops.cast(ops.greater(other, rival), better.dtype))
         whole = (*bits.shape[:place], -1, *bits.shape[place + 1 :])
         return _first(ops.reshape(ops.less(better, self.n), whole), place, bits.shape[place])
 

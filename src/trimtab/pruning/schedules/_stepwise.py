@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._schedule import Schedule, check_count, check_share
+from trimtab.pruning.schedules._schedule import Schedule, check_count, check_share
 
 __all__ = ["IterativeSparsity", "OneShotSparsity", "TabulatedSparsity", "share_after"]
 

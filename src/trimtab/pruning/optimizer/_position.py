@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from trimtab.errors import ConfigError
-from trimtab.pruning._granularity import Granularity
-from trimtab.pruning._selection import Selected
+from trimtab.pruning.criteria._granularity import Granularity
+from trimtab.pruning.where._selection import Selected
 
 __all__ = ["Position", "checked", "found_among", "found_by_name", "refuse"]
 

@@ -15,7 +15,7 @@ import keras
 
 from trimtab._atomic import make_folder
 from trimtab.errors import ConfigError, OutputError, first_line
-from trimtab.pruning._optimizer import PruningOptimizer
+from trimtab.pruning.optimizer._optimizer import PruningOptimizer
 
 __all__ = ["PruningSummaries"]
 

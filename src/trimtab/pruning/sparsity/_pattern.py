@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from trimtab.pruning._granularity import NM, Granularity, Unstructured
-from trimtab.pruning._prunable import PrunableWeight, as_numpy
+from trimtab.pruning.criteria._granularity import NM, Granularity, Unstructured
+from trimtab.pruning.where._prunable import PrunableWeight, as_numpy
 
 __all__ = ["zeros_in_pattern"]
 

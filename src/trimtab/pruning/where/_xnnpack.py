@@ -9,9 +9,9 @@ import keras
 
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError
-from trimtab.pruning._policy import Policy, PolicyChoice
-from trimtab.pruning._prunable import check_model, find_weights
-from trimtab.pruning._xnnpack_rules import Node, Role, is_pointwise, nodes_of, role_of
+from trimtab.pruning.where._policy import Policy, PolicyChoice
+from trimtab.pruning.where._prunable import check_model, find_weights
+from trimtab.pruning.where._xnnpack_rules import Node, Role, is_pointwise, nodes_of, role_of
 
 __all__ = ["ForXNNPACK"]
 

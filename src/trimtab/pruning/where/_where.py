@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from trimtab.errors import ConfigError, ModelError, first_line, nearest
-from trimtab.pruning._policy import Policy, chosen_by
-from trimtab.pruning._prunable import PrunableWeight, as_numpy, check_model, find_weights
+from trimtab.pruning.where._policy import Policy, chosen_by
+from trimtab.pruning.where._prunable import PrunableWeight, as_numpy, check_model, find_weights
 
 if TYPE_CHECKING:
-    from trimtab.pruning._granularity import Granularity
+    from trimtab.pruning.criteria._granularity import Granularity
 
 __all__ = ["Where", "choose_weights", "is_named", "left_alone", "own_target", "paths_of", "unmet"]
 
