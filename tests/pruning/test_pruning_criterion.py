@@ -211,7 +211,7 @@ def test_narrow_floats(dtype, kind):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no float64 unless it is switched on")
-@pytest.mark.parametrize("kind", ["unstructured", "1x1", "1:2", "2x1", "2x1-max"])
+@pytest.mark.parametrize("kind", ["unstructured", "1:2", "2x1-max"])
 def test_wide_floats_are_ranked_by_all_their_digits(kind):
     values = 1 + np.arange(8).reshape(8, 1) * 1e-12  # equal in float32
     found = Criterion(kind).masks([ops.convert_to_tensor(values, "float64")], 0.5)

@@ -81,6 +81,13 @@ def test_taylor_averages_gradient_times_weight():
     )
 
 
+def test_taylor_takes_a_kernel_with_one_long_axis():
+    """Which Keras' sum takes for a bias on TensorFlow: a Conv1D with one filter of length 1."""
+    weight = ops.ones((1, 4, 1))
+    memory = Taylor(decay=0.0).observe(ops.zeros((1, 4, 1)), weight, weight)
+    assert ops.convert_to_numpy(Taylor().score(weight, 0, memory)).ravel().tolist() == [1.0] * 4
+
+
 def test_taylor_observes_in_the_precision_of_its_memory():
     half = ops.cast(ops.convert_to_tensor([300.0]), "float16")  # the product overflows in float16
     memory = Taylor(decay=0.0).observe(ops.zeros((1,)), half, half)

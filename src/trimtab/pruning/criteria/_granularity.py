@@ -333,7 +333,8 @@ class NM(Granularity):
             # Of equal ones the earlier stays, as with TensorFlow's top_k: later ones count for one less.
             other = groups[(slice(None),) * (place + 1) + (slice(member, member + 1),)]
             rival = ops.where(ops.convert_to_tensor(number > member), less, groups)
-            better = ops.add(better, ops.cast(ops.greater(other, rival), better.dtype))
+            # Not by ops.add, which on TensorFlow takes what has one long axis for a bias, and may fail.
+            better = better + ops.cast(ops.greater(other, rival), better.dtype)
         whole = (*bits.shape[:place], -1, *bits.shape[place + 1 :])
         return _first(ops.reshape(ops.less(better, self.n), whole), place, bits.shape[place])
 

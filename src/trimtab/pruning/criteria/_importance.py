@@ -148,12 +148,12 @@ class Taylor(Importance):
                 "returns as memories, or let PruningOptimizer observe them."
             )
         tie_break = ops.multiply(ops.abs(ops.cast(weight, memory.dtype)), 1e-30)
-        return ops.add(ops.abs(memory), tie_break)
+        return ops.abs(memory) + tie_break  # ops.add may take it for a bias, and fail (TensorFlow)
 
     def observe(self, memory: Any, weight: Any, gradient: Any) -> Any:
         """Returns the moving average of ``|gradient * weight|``."""
         product = ops.abs(ops.multiply(ops.cast(gradient, memory.dtype), ops.cast(weight, memory.dtype)))
-        return ops.add(ops.multiply(memory, self.decay), ops.multiply(product, 1 - self.decay))
+        return memory * self.decay + product * (1 - self.decay)
 
 
 @keras.saving.register_keras_serializable(package="trimtab")

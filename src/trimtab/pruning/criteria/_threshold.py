@@ -113,11 +113,12 @@ def _radix(groups: Sequence[Sequence[Any]], ranks: Any, dtype: str) -> Any:
         )
         # How many numbers have this digit or a larger one; the digit is the last that k of them reach.
         reach = ops.flip(ops.cumsum(ops.flip(counts, axis=1), axis=1), axis=1)
-        reached = ops.greater_equal(ops.add(reach, above[:, None]), ranks[:, None])
+        # Plain sums: ops.add on TensorFlow takes what has one long axis for a bias.
+        reached = ops.greater_equal(reach + above[:, None], ranks[:, None])
         digit = ops.subtract(ops.sum(ops.cast(reached, "int32"), axis=1), 1)
         beyond = ops.greater(ops.arange(size, dtype="int32")[None, :], digit[:, None])
-        above = ops.add(above, ops.sum(ops.where(beyond, counts, 0), axis=1))
-        found = ops.add(prefix, ops.cast(digit, dtype))
+        above = above + ops.sum(ops.where(beyond, counts, 0), axis=1)
+        found = prefix + ops.cast(digit, dtype)
     return found
 
 
