@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PICTURES", "Picture", "draw", "listed"]
+__all__ = ["PICTURES", "TITLES", "Picture", "draw", "listed"]
 
 _BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f7f7f"
 _FLOOR = 0.3
 """Accuracies below are left out of the pictures: nobody would use such a model."""
+_ASIDE = 0.035
+"""Between the bars of two lines at one sparsity, in units of the axis."""
 _X_TICKS = (0.0, 0.5, 0.75, 0.9, 0.95, 0.98)
 _Y_TICKS = (0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.92, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995)
-_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "Digits"}
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "Digits"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ PICTURES = (
 
 def listed(data: Sequence[str]) -> list[dict[str, str]]:
     """Lists the pictures as the page shows them."""
-    names = " and ".join(_TITLES.get(name, name) for name in data)
+    names = " and ".join(TITLES.get(name, name) for name in data)
     return [
         {
             "path": f"../pictures/sparsity-curves/{picture.name}.png",
@@ -126,24 +128,26 @@ def _figure(picture: Picture, curves: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _panel(axes: Axes, name: str, picture: Picture, curves: Mapping[str, Mapping[str, Any]]) -> None:
-    """Draws the lines of one data set, each with the band of its interval."""
+    """Draws the lines of one data set, with an upright bar for each interval."""
     from trimtab.reporting._canvas import MUTED, quiet
 
     quiet(axes)
     shown: list[float] = []
-    for line in picture.lines:
-        if line.series not in curves:
-            continue
+    lines = [line for line in picture.lines if line.series in curves]
+    for place, line in enumerate(lines):
         points = curves[line.series]["points"]
-        x = [_remaining(point["sparsity"]) for point in points]
         shown += [point["accuracy"] for point in points]
-        if all(point["low"] is not None for point in points):
-            axes.fill_between(
-                x, [_errors(point["low"]) for point in points], [_errors(point["high"]) for point in points],
-                color=line.colour, alpha=0.12, linewidth=0,
-            )  # fmt: skip
+        # Side by side, or the intervals of one sparsity would lie on each other.
+        aside = _ASIDE * (place - (len(lines) - 1) / 2)
+        x = [_remaining(point["sparsity"]) + (aside if at else 0) for at, point in enumerate(points)]
+        for at, point in zip(x[1:], points[1:], strict=True):
+            if point["low"] is not None:
+                axes.plot(
+                    [at, at], [_errors(point["low"]), _errors(point["high"])], color=line.colour,
+                    linewidth=1.2, alpha=0.55, solid_capstyle="butt",
+                )  # fmt: skip
         axes.plot(
-            x, [_errors(point["accuracy"]) for point in points], color=line.colour, linewidth=1.8, marker="o",
+            x, [_errors(point["accuracy"]) for point in points], color=line.colour, linewidth=1.6, marker="o",
             markersize=4, linestyle=(0, (4, 2)) if line.dashed else "-",
             markerfacecolor="white" if line.dashed else line.colour, label=line.label,
         )  # fmt: skip
@@ -153,7 +157,7 @@ def _panel(axes: Axes, name: str, picture: Picture, curves: Mapping[str, Mapping
         f"not pruned: {100 * start:.1f} %", (1, _errors(start)), xycoords=("axes fraction", "data"),
         xytext=(-4, 5), textcoords="offset points", ha="right", fontsize=9, color=MUTED,
     )  # fmt: skip
-    axes.set_title(_TITLES.get(name, name), loc="left", fontsize=11, color=MUTED)
+    axes.set_title(TITLES.get(name, name), loc="left", fontsize=11, color=MUTED)
     _scales(axes, max(min(shown), _FLOOR), max(shown))
 
 

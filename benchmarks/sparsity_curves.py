@@ -52,8 +52,11 @@ def main() -> None:
         found = finished(plan, session.rounds(full=3), kept / _curves.digest(plan.settings))
     curves = _curves.curves(found)
     commits = sorted({f"{point['commit']}"[:12] for point in found})
-    if len(commits) > 1:
-        session.note(f"The points were trained at the commits {', '.join(commits)}.")
+    minutes = sum(point["seconds"] for point in found) / 60
+    session.note(
+        f"The points were trained at commit {', '.join(commits)}, in {minutes:.0f} minutes of work by "
+        f"{_WORKERS} processes side by side."
+    )
     record = session.finish(
         _rows(curves),
         _method(plan),
@@ -145,7 +148,7 @@ def _rows(curves: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Makes one row of each line: its accuracy nearest to nine zeros of ten weights."""
     rows: list[Row] = []
     for curve in curves:
-        group = f"{curve['data']}: accuracy near 90 % sparsity"
+        group = f"{_curve_pictures.TITLES[curve['data']]}: accuracy near 90 % sparsity"
         start = curve["points"][0]
         if all(row.group != group for row in rows):
             rows.append(_row("not pruned", group, start))
@@ -156,7 +159,9 @@ def _rows(curves: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _row(name: str, group: str, point: Mapping[str, Any]) -> Row:
-    low, high = (None if point[key] is None else 100 * point[key] for key in ("low", "high"))
+    # The control has no interval: it is what the others are compared with, seed by seed.
+    known = point["low"] is not None and point["low"] < point["high"]
+    low, high = (100 * point[key] if known else None for key in ("low", "high"))
     samples = tuple(100 * accuracy for accuracy in point["accuracies"])
     return Row(name, group, "%", 100 * point["accuracy"], low, high, samples)
 
@@ -177,7 +182,9 @@ def _tables(curves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             if at or not turn
         ]
         headings = ["what", "sparsity (%)", "mean accuracy [95 % interval]", "points from the control"]
-        tables.append({"title": f"{data}: every point", "headings": headings, "rows": rows})
+        tables.append(
+            {"title": f"{_curve_pictures.TITLES[data]}: every point", "headings": headings, "rows": rows}
+        )
     return tables
 
 
