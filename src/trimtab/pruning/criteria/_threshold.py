@@ -17,6 +17,8 @@ from keras import ops
 
 _DIGITS = {"int32": (3, 11), "int64": (5, 13)}
 """How many digits, and bits in each; together at least the 31 or 63 bits of a non-negative integer."""
+_PIECE = 2**20
+"""Numbers that torch looks at in one go: what its operations write stays in the processor's cache."""
 
 __all__ = ["kept", "kept_of", "kth_largest", "kth_largest_of_all", "order_bits"]
 
@@ -99,6 +101,7 @@ def _radix(groups: Sequence[Sequence[Any]], ranks: Any, dtype: str) -> Any:
     """Finds the k-th largest number of each group of tensors, digit by digit."""
     digits, width = _DIGITS[dtype]
     size = 2**width
+    groups = [[piece for tensor in group for piece in _pieces(tensor)] for group in groups]
     found = ops.zeros((len(groups),), dtype=dtype)  # the digits so far
     above = ops.zeros((len(groups),), dtype="int32")  # how many numbers are larger than they say
     # Three turns of a Python loop: eager JAX would compile a loop of its own anew at each call.
@@ -120,6 +123,14 @@ def _radix(groups: Sequence[Sequence[Any]], ranks: Any, dtype: str) -> Any:
         above = above + ops.sum(ops.where(beyond, counts, 0), axis=1)
         found = prefix + ops.cast(digit, dtype)
     return found
+
+
+def _pieces(bits: Any) -> Sequence[Any]:
+    """Cuts a long tensor up on torch, whose eager operations would each fill new memory of its length."""
+    if keras.backend.backend() != "torch":
+        return (bits,)
+    pieces: Sequence[Any] = bits.reshape(-1).split(_PIECE)
+    return pieces
 
 
 def _count_digits(bits: Any, shift: Any, size: int, prefix: Any) -> Any:
