@@ -67,7 +67,7 @@ def trimtab(spec: dict[str, Any]) -> Callable[[int], float]:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        choose = tf.function(choose)
+        choose = tf.function(choose, autograph=False)  # as Keras compiles training steps
     elif backend == "jax":
         import jax
 

@@ -96,7 +96,7 @@ class _Trimtab:
         if backend == "tensorflow":
             import tensorflow as tf
 
-            return tf.function(function)  # type: ignore[no-any-return]
+            return tf.function(function, autograph=False)  # type: ignore[no-any-return]
         if backend == "jax":
             import jax
 
