@@ -35,8 +35,8 @@ _TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
 _BESSEL = 1 / (_parity.BATCH * 8 * 8 - 1)
 """What moving statistics may differ by, beside their size.
 
-tf_keras keeps the fused kernel's variance, which is n / (n - 1) times that of the batch, and Keras 3 does not;
-the smallest n here is that of ResNet-8's last maps, 8 by 8.
+tf_keras keeps the fused kernel's variance, which is n / (n - 1) times that of the batch, and Keras 3 does
+not; the smallest n here is that of ResNet-8's last maps, 8 by 8.
 """
 
 _LAST_BIT = 2.0**-23
@@ -97,8 +97,8 @@ _METHOD = (
     "TFMOT makes N:M masks at step 1 only, so Trimtab has a one-shot schedule there.",
     "Nets with batch normalisation train through TensorFlow's fused kernel on both sides, as in tf_keras and "
     "in `trimtab.train`. Their moving variances differ even in plain training: tf_keras keeps the kernel's "
-    "n / (n - 1) times that of the batch, Keras 3 does not. The control of each training is plain training on "
-    "both sides.",
+    "n / (n - 1) times that of the batch, Keras 3 does not. The control of each training is plain training "
+    "on both sides.",
     "A training may differ from its counterpart by no more than its control does; moving statistics by no "
     f"more than {_BESSEL:.1g} of their size, where that is more.",
 )
