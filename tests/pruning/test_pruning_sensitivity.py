@@ -323,7 +323,7 @@ def test_layers_of_one_name_are_kept_apart(digits):
             self.hidden = keras.layers.Dense(8, activation="relu", name="same")
             self.out = keras.layers.Dense(digits.classes, name="same")
 
-        def call(self, inputs):
+        def call(self, inputs, training=None):
             return self.out(self.hidden(self.flat(inputs)))
 
     keras.utils.set_random_seed(0)

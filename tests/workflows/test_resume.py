@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -41,7 +42,9 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "trimtab", "run", "quickstart", "--out", str(folder), "--resume"]
     for setting in SETTINGS:
         words += ["--set", setting]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # What starts the tests in the background has Ctrl-C ignored, and children inherit that.
+    heeded = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heeded)
 
 
 def finish(folder: Path) -> None:
