@@ -13,12 +13,13 @@ import abc
 import dataclasses
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
 
-from trimtab.errors import ConfigError, nearest
+from trimtab.errors import ConfigError
+from trimtab.pruning._configured import Configured
 from trimtab.pruning._fraction import is_number
 from trimtab.pruning.criteria._mask import magnitude_masks, nonzero_masks
 
@@ -28,7 +29,7 @@ Chooser = Callable[[Sequence[Any], Any], list[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule(abc.ABC):
+class Schedule(Configured, abc.ABC):
     """What a pruning run follows: at which steps the masks are chosen anew, and for which sparsity.
 
     A schedule is data. Its methods are made of `keras.ops`, so that one code gives the sparsity for a
@@ -65,29 +66,6 @@ class Schedule(abc.ABC):
             One mask for each weight, of its shape and dtype.
         """
         return choose(weights, self.at(step))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the schedule as plain data."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Makes the schedule from what `get_config` gave.
-
-        Raises:
-            ConfigError: a key is unknown or missing, or a value makes no sense.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        for key in config:
-            if key not in names:
-                raise ConfigError(
-                    f"{cls.__name__} has no setting {key!r}; it has: {', '.join(names) or 'none'}."
-                    f"{nearest(key, names)}"
-                )
-        try:
-            return cls(**config)
-        except TypeError as error:
-            raise ConfigError(f"{cls.__name__} cannot be made from {config!r}: {error}.") from error
 
 
 @keras.saving.register_keras_serializable(package="trimtab")
