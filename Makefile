@@ -4,7 +4,8 @@ VENV ?= .venv
 # Keras backends that the tests run on beside TensorFlow; EXTRAS=jax,torch adds torch (large).
 EXTRAS ?= jax
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 2 --dist loadscope
+# In order: by size, the longest test, pruning on other backends, would come last and alone.
+PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test check format install lock clean help
 
