@@ -132,7 +132,8 @@ def _method(plan: Plan) -> list[str]:
         f"`trimtab.zoo.cnn` with {filters} filters and {settings.dense} hidden units learns {images} "
         f"training images for {settings.before} epochs; each point then goes on from there with "
         f"`trimtab.prune`, {settings.epochs} epochs, its default schedule; Adam at 1e-3, which holds while "
-        "the sparsity climbs and then falls to zero. Each seed has its own images, first weights and order of images.",
+        "the sparsity climbs and then falls to zero. Each seed has its own images, first "
+        "weights and order of images.",
         "The control (0 %) is that model after the same further epochs without pruning. The validation "
         "images choose the epoch; all test images are read once, for the accuracy that is shown.",
         "Values are means over the seeds. Intervals are 95 % intervals (Student's t) of the difference from "
