@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from trimtab.pruning._prune import prune
 from trimtab.pruning._result import PruningResult, PruningRound
+from trimtab.pruning.criteria._blocks import Blocks
 from trimtab.pruning.criteria._criterion import Criterion
-from trimtab.pruning.criteria._granularity import NM, Blocks, Granularity, Unstructured, granularity
+from trimtab.pruning.criteria._granularity import Granularity, Unstructured
+from trimtab.pruning.criteria._granularity_name import granularity
 from trimtab.pruning.criteria._importance import (
     FunctionImportance,
     Importance,
@@ -24,6 +26,7 @@ from trimtab.pruning.criteria._importance import (
     importance,
 )
 from trimtab.pruning.criteria._mask import magnitude_mask
+from trimtab.pruning.criteria._n_of_m import NM
 from trimtab.pruning.optimizer._keep_zeros import keep_zeros
 from trimtab.pruning.optimizer._optimizer import PruningOptimizer
 from trimtab.pruning.optimizer._strip import strip

@@ -12,7 +12,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError, nearest
 from trimtab.pruning.criteria._granularity import Granularity, fewest_zeros
-from trimtab.pruning.criteria._granularity import granularity as make_granularity
+from trimtab.pruning.criteria._granularity_name import granularity as make_granularity
 from trimtab.pruning.criteria._importance import Importance
 from trimtab.pruning.criteria._importance import importance as make_importance
 from trimtab.pruning.criteria._threshold import kept, kept_of, kth_largest, kth_largest_of_all, order_bits

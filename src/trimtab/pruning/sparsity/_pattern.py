@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from trimtab.pruning.criteria._granularity import NM, Granularity, Unstructured
+from trimtab.pruning.criteria._granularity import Granularity, Unstructured
+from trimtab.pruning.criteria._n_of_m import NM
 from trimtab.pruning.where._prunable import PrunableWeight, as_numpy
 
 __all__ = ["zeros_in_pattern"]

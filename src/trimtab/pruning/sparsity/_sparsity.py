@@ -11,7 +11,7 @@ import keras
 from trimtab.errors import ConfigError, nearest
 from trimtab.pruning._fraction import check_fraction
 from trimtab.pruning.criteria._granularity import Granularity, Unstructured
-from trimtab.pruning.criteria._granularity import granularity as made
+from trimtab.pruning.criteria._granularity_name import granularity as made
 from trimtab.pruning.sparsity._pattern import zeros_in_pattern
 from trimtab.pruning.where._prunable import PrunableWeight, check_model, find_weights
 from trimtab.pruning.where._where import Where, is_named, left_alone, own_target, paths_of
