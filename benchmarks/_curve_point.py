@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from _curves import Point, Settings, path_of
+from _point import accuracy, seed_data
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
 
 __all__ = ["compute"]
-
-_TEST_BATCH = 500
 
 
 def compute(request: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def compute(request: dict[str, Any]) -> dict[str, Any]:
     point = Point(**request["point"])
     settings = Settings(**{**request["settings"], "filters": tuple(request["settings"]["filters"])})
     folder = Path(request["folder"])
-    data = _data(point.data, point.seed, settings)
+    data = seed_data(point.data, point.seed, settings.images, settings.validation)
     start = path_of(folder, Point(point.data, point.seed, "before")).with_suffix(".keras")
     keras.backend.clear_session()  # hundreds of models in one process
     model, notes = _begin(point, settings, data, start) if point.series == "before" else _go_on(
@@ -48,7 +44,7 @@ def compute(request: dict[str, Any]) -> dict[str, Any]:
         **dataclasses.asdict(point),
         "asked": point.sparsity,
         "sparsity": _sparsity(model),
-        "accuracy": _accuracy(model, data),
+        "accuracy": accuracy(model, data.test),
         "notes": list(notes),
         "seconds": time.monotonic() - began,
         "commit": request["commit"],
@@ -57,26 +53,6 @@ def compute(request: dict[str, Any]) -> dict[str, Any]:
     path = path_of(folder, point)
     write_json(path, result)
     return {"path": str(path)}
-
-
-@functools.cache
-def _data(name: str, seed: int, settings: Settings) -> ImageData:
-    """Loads the images of a seed: all test images, and its own draw of the others."""
-    data = _whole(name)
-    generator = np.random.default_rng(seed)
-    parts = {"train": settings.images, "validation": settings.validation}
-    drawn = {
-        part: getattr(data, part).take(np.sort(generator.permutation(len(getattr(data, part)))[:count]))
-        for part, count in parts.items()
-    }
-    return dataclasses.replace(data, **drawn)
-
-
-@functools.cache
-def _whole(name: str) -> ImageData:
-    from trimtab.data import load_data
-
-    return load_data(name)
 
 
 def _begin(point: Point, settings: Settings, data: ImageData, path: Path) -> tuple[Any, tuple[str, ...]]:
@@ -128,18 +104,3 @@ def _sparsity(model: Any) -> float:
 
     rows = sparsity_table(model)
     return sum(row.zeros for row in rows) / sum(row.size for row in rows)
-
-
-def _accuracy(model: Any, data: ImageData) -> float:
-    """Returns the share of the test images that the model gets right."""
-    import tensorflow as tf
-
-    batches = tf.data.Dataset.from_tensor_slices((data.test.inputs(), data.test.labels)).batch(_TEST_BATCH)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its thread would hold up the end
-    correct = 0
-    predict = tf.function(model)
-    for pixels, labels in batches.with_options(options):
-        logits = predict(pixels, training=False).numpy()
-        correct += int(np.sum(np.argmax(logits, axis=1) == labels.numpy()))
-    return correct / len(data.test)

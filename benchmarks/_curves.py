@@ -6,16 +6,14 @@ from, so they are compared with that seed's control: the same training on from t
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from _results import half_width
 
 __all__ = [
     "FULL",
@@ -26,7 +24,6 @@ __all__ = [
     "Series",
     "Settings",
     "curves",
-    "digest",
     "path_of",
     "points_of",
 ]
@@ -160,12 +157,6 @@ def points_of(plan: Plan, seeds: int) -> list[Point]:
     return listed
 
 
-def digest(settings: Settings) -> str:
-    """Returns what the folder of finished points is called: other settings make other points."""
-    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def path_of(folder: Path, point: Point) -> Path:
     """Returns where a finished point is kept."""
     how = point.granularity.replace(":", "of") if point.sparsity is None else f"{point.sparsity:g}"
@@ -210,7 +201,7 @@ def _summary(seeds: Sequence[Mapping[str, Any]], controls: Mapping[int, float]) 
     seeds = sorted(seeds, key=lambda point: int(point["seed"]))
     accuracies = np.array([point["accuracy"] for point in seeds])
     gaps = accuracies - np.array([controls[point["seed"]] for point in seeds])
-    middle, half = float(accuracies.mean()), _half_width(gaps)
+    middle, half = float(accuracies.mean()), half_width(gaps)
     return {
         "name": seeds[0]["granularity"] if seeds[0]["asked"] is None else "",
         "asked": seeds[0]["asked"],
@@ -221,12 +212,3 @@ def _summary(seeds: Sequence[Mapping[str, Any]], controls: Mapping[int, float]) 
         "accuracies": [float(accuracy) for accuracy in accuracies],
         "gap": float(gaps.mean()),
     }
-
-
-def _half_width(values: np.ndarray) -> float | None:
-    """Returns half the width of the 95 % interval of a mean (Student's t); None for a single value."""
-    from scipy.special import stdtrit
-
-    if values.size < 2:
-        return None
-    return float(stdtrit(values.size - 1, 0.975)) * float(values.std(ddof=1)) / math.sqrt(values.size)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NETS", "build", "images"]
+__all__ = ["CLASSES", "NETS", "build", "image_data", "images"]
 
 CLASSES = 10
 NETS: dict[str, tuple[str, tuple[int, int, int]]] = {
@@ -54,6 +54,17 @@ def images(net: str, count: int) -> tuple[Any, Any]:
     generator = np.random.default_rng(0)
     pixels = generator.random((count, *NETS[net][1]), dtype=np.float32)
     return pixels, generator.integers(0, CLASSES, count)
+
+
+def image_data(net: str, count: int) -> Any:
+    """Makes random images as `trimtab.load_data` would hand them over, with next to no validation."""
+    from trimtab.data import ImageData, Split
+
+    pixels, labels = images(net, count)
+    train = Split((pixels * 255).astype(np.uint8), labels.astype(np.int64))
+    few = train.take(slice(0, 8))
+    names = tuple(str(number) for number in range(CLASSES))
+    return ImageData("random", train, few, few, names, "random pixels", "none")
 
 
 def _mlp(layers: Any, x: Any, scale: float) -> Any:

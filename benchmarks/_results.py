@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from trimtab.benchmarking import bootstrap_median, paired_ratio
 
@@ -13,6 +17,7 @@ __all__ = [
     "Row",
     "Target",
     "count_row",
+    "half_width",
     "markdown",
     "markdown_table",
     "measured_row",
@@ -130,6 +135,16 @@ def count_row(
         note: what one must know to read it rightly.
     """
     return Row(name, group, unit, float(value), None, None, (float(value),), None, target, note)
+
+
+def half_width(values: npt.ArrayLike) -> float | None:
+    """Returns half the width of the 95 % interval of a mean (Student's t); None for a single value."""
+    from scipy.special import stdtrit
+
+    taken = np.asarray(values, dtype=np.float64)
+    if taken.size < 2:
+        return None
+    return float(stdtrit(taken.size - 1, 0.975)) * float(taken.std(ddof=1)) / math.sqrt(taken.size)
 
 
 def verdict(row: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ One line of JSON in, one line of JSON out:
 
     {"do": "build", "name": ..., "side": ..., "net": ..., ...}   makes a model and everything to train it
     {"do": "run", "name": ..., "steps": n}                       trains n steps: {"seconds": ...}
-    {"do": "point", ...}                                         trains a point of the sparsity curves
+    {"do": "point", "kind": ..., ...}                            trains a point of a long benchmark
     {"do": "versions"}                                           what is installed here: {"versions": {...}}
     {"do": "close"}                                              ends the process
 
@@ -14,23 +14,19 @@ It needs NumPy and one of the two Keras generations; Trimtab only for Trimtab's 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import os
-import queue
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TextIO
 
-import numpy as np
-
+import _distillation_sides
 import _mask_update
 import _nets
-
-Steps = Callable[[int], float]
-"""Trains so many steps, and says how many seconds they took."""
+import _steps
+from _steps import Steps
 
 _PACKAGES = ("keras", "tf-keras", "tensorflow", "tensorflow-model-optimization", "jax", "torch", "numpy")
 _RATE, _SPARSITY = 1e-3, 0.8
@@ -67,10 +63,9 @@ def _answer(request: dict[str, Any], tasks: dict[str, Steps], cores: int) -> dic
         tasks[request["name"]] = SIDES[request["side"]](request)
         return {}
     if request["do"] == "point":
-        import _curve_point  # needs Trimtab, which peers do not have
-
         _limit_tensorflow(cores)
-        return _curve_point.compute(request)
+        answer: dict[str, Any] = importlib.import_module(POINTS[request["kind"]]).compute(request)
+        return answer
     return {"seconds": tasks[request["name"]](int(request["steps"]))}
 
 
@@ -79,7 +74,7 @@ def _keras_3(spec: dict[str, Any]) -> Steps:
     import keras
 
     model = _nets.build(keras, spec["net"], spec["scale"])
-    return _fit(keras, model, keras.optimizers.Adam(_RATE), spec)
+    return _steps.fit(keras, model, keras.optimizers.Adam(_RATE), spec)
 
 
 def _pruning(spec: dict[str, Any]) -> Steps:
@@ -90,7 +85,9 @@ def _pruning(spec: dict[str, Any]) -> Steps:
 
     model = _nets.build(keras, spec["net"], spec["scale"])
     schedule = ConstantSparsity(_SPARSITY, frequency=spec["frequency"])
-    return _fit(keras, model, PruningOptimizer.for_model(model, keras.optimizers.Adam(_RATE), schedule), spec)
+    return _steps.fit(
+        keras, model, PruningOptimizer.for_model(model, keras.optimizers.Adam(_RATE), schedule), spec
+    )
 
 
 def _tf_keras(spec: dict[str, Any]) -> Steps:
@@ -98,7 +95,7 @@ def _tf_keras(spec: dict[str, Any]) -> Steps:
     import tf_keras
 
     model = _nets.build(tf_keras, spec["net"], spec["scale"])
-    return _fit(tf_keras, model, tf_keras.optimizers.Adam(_RATE), spec)
+    return _steps.fit(tf_keras, model, tf_keras.optimizers.Adam(_RATE), spec)
 
 
 def _tfmot(spec: dict[str, Any]) -> Steps:
@@ -112,122 +109,24 @@ def _tfmot(spec: dict[str, Any]) -> Steps:
         _nets.build(tf_keras, spec["net"], spec["scale"]), pruning_schedule=schedule
     )
     callbacks = [pruning.UpdatePruningStep()]
-    return _fit(tf_keras, model, tf_keras.optimizers.Adam(_RATE), spec, callbacks)
-
-
-def _fit(
-    keras: Any, model: Any, optimizer: Any, spec: dict[str, Any], callbacks: Sequence[Any] = ()
-) -> Steps:
-    """Steps by `fit`, on data that costs next to nothing, timed from its first batch to its last."""
-
-    class Clock(keras.callbacks.Callback):
-        """Times an epoch without what `fit` does before and after it."""
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.began = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.seconds = time.perf_counter() - self.began
-
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, metrics=["accuracy"])
-    batch, clock = spec["batch"], Clock()
-    on_tensorflow = keras.__name__ != "keras" or keras.backend.backend() == "tensorflow"
-    pixels, labels = _nets.images(spec["net"], batch * 4)
-    data = _endless(pixels, labels, batch) if on_tensorflow else None
-
-    def run(steps: int) -> float:
-        # The clock comes last at the beginning of an epoch and is not the callbacks' to pay for.
-        options = {"epochs": 1, "verbose": 0, "callbacks": [clock, *callbacks]}
-        if data is not None:
-            model.fit(data, steps_per_epoch=steps, **options)
-        else:
-            x = np.resize(pixels, (steps * batch, *pixels.shape[1:]))
-            model.fit(x, np.resize(labels, steps * batch), batch_size=batch, shuffle=False, **options)
-        return float(clock.seconds)
-
-    return run
-
-
-def _endless(pixels: Any, labels: Any, batch: int) -> Any:
-    """Makes a data set without end, with tf.data's autotune off: its thread delays the end of each `fit`."""
-    import tensorflow as tf
-
-    data = tf.data.Dataset.from_tensor_slices((pixels, labels)).repeat().batch(batch).prefetch(4)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return data.with_options(options)
+    return _steps.fit(tf_keras, model, tf_keras.optimizers.Adam(_RATE), spec, callbacks)
 
 
 def _trimtab(spec: dict[str, Any]) -> Steps:
-    """`trimtab.train` itself, in a thread that stops between two epochs until it is asked to go on.
-
-    So it is the real thing that is timed, with its batches, its bookkeeping and its fused kernels. An
-    epoch has as many steps as a request will ask for.
-    """
+    """`trimtab.train`. An epoch has as many steps as a request will ask for."""
     import keras
 
     model = _nets.build(keras, spec["net"], spec["scale"])
-    gate = _gate(keras)
-    data = _image_data(spec["net"], spec["steps"] * spec["batch"])
+    data = _nets.image_data(spec["net"], spec["steps"] * spec["batch"])
 
-    def train() -> None:
+    def train(gate: Any) -> None:
         from trimtab.training import train
 
-        try:
-            train(
-                model, data, epochs=1_000_000, batch_size=spec["batch"], learning_rate=_RATE, callbacks=[gate]
-            )
-        except Exception as error:  # told to whoever waits for the next epoch
-            gate.done.put(error)
+        train(
+            model, data, epochs=_steps.LONG, batch_size=spec["batch"], learning_rate=_RATE, callbacks=[gate]
+        )
 
-    threading.Thread(target=train, daemon=True).start()
-
-    def run(steps: int) -> float:
-        if steps != spec["steps"]:
-            raise ValueError(f"this side was built for {spec['steps']} steps at a time, not {steps}")
-        gate.go.put(None)
-        outcome = gate.done.get()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return float(outcome)
-
-    return run
-
-
-def _gate(keras: Any) -> Any:
-    """Makes the callback that holds a training between two epochs, and times each epoch."""
-
-    class Gate(keras.callbacks.Callback):
-        """Opens for one epoch at a time; the validation after it is not timed."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.go: queue.Queue[None] = queue.Queue()
-            self.done: queue.Queue[float | Exception] = queue.Queue()
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.go.get()
-            self.began = time.perf_counter()
-
-        def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
-            self.seconds = time.perf_counter() - self.began
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.done.put(self.seconds)
-
-    return Gate()
-
-
-def _image_data(net: str, count: int) -> Any:
-    """Makes random images as `trimtab.load_data` would hand them over, with next to no validation."""
-    from trimtab.data import ImageData, Split
-
-    pixels, labels = _nets.images(net, count)
-    train = Split((pixels * 255).astype(np.uint8), labels.astype(np.int64))
-    few = train.take(slice(0, 8))
-    names = tuple(str(number) for number in range(_nets.CLASSES))
-    return ImageData("random", train, few, few, names, "random pixels", "none")
+    return _steps.held(keras, spec["steps"], train)
 
 
 SIDES: dict[str, Callable[[dict[str, Any]], Steps]] = {
@@ -238,7 +137,15 @@ SIDES: dict[str, Callable[[dict[str, Any]], Steps]] = {
     "tfmot": _tfmot,
     "masks": _mask_update.trimtab,
     "tfmot_masks": _mask_update.tfmot,
+    **_distillation_sides.SIDES,
 }
+
+POINTS = {
+    "curve": "_curve_point",
+    "criterion": "_criterion_point",
+    "distillation": "_distillation_point",
+}
+"""What trains a point: files that need Trimtab, which peers do not have."""
 
 
 def _own_stdout() -> TextIO:

@@ -82,7 +82,7 @@ class Worker:
         return lambda: float(self._ask({"do": "run", "name": name, "steps": steps})["seconds"])
 
     def point(self, **request: Any) -> Path:
-        """Trains a point of the sparsity curves; gives the file that holds its result."""
+        """Trains a point of a long benchmark; gives the file that holds its result."""
         return Path(self._ask({"do": "point", **request})["path"])
 
     def versions(self) -> dict[str, str]:

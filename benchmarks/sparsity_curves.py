@@ -9,12 +9,7 @@ stopped. ``--draw`` draws the pictures and the page again from the JSON file, an
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
-import contextlib
-import dataclasses
 import json
-import os
-import queue
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,14 +19,12 @@ import _curve_pictures
 import _curves
 import _results
 from _curves import Plan, Point
-from _harness import RESULTS, ROOT, Session, commit, say
+from _harness import RESULTS, ROOT, Session, say
+from _points import WORKERS, Trainer, digest
 from _results import Row
-from _workers import Worker
 from trimtab._atomic import write_text
 
 __all__ = ["finished"]
-
-_WORKERS = 2
 
 
 def main() -> None:
@@ -49,13 +42,13 @@ def main() -> None:
     plan = _curves.QUICK if session.quick else _curves.FULL
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(scratch) if session.quick else ROOT / "runs" / "sparsity-curves"
-        found = finished(plan, session.rounds(full=3), kept / _curves.digest(plan.settings))
+        found = finished(plan, session.rounds(full=3), kept / digest(plan.settings))
     curves = _curves.curves(found)
     commits = sorted({f"{point['commit']}"[:12] for point in found})
     minutes = sum(point["seconds"] for point in found) / 60
     session.note(
         f"The points were trained at commit {', '.join(commits)}, in {minutes:.0f} minutes of work by "
-        f"{_WORKERS} processes side by side."
+        f"{WORKERS} processes side by side."
     )
     record = session.finish(
         _rows(curves),
@@ -79,7 +72,7 @@ def _more(parser: argparse.ArgumentParser) -> None:
 
 
 def finished(plan: Plan, seeds: int, folder: Path) -> list[dict[str, Any]]:
-    """Trains every point that `folder` does not hold yet, by two workers; gives all of them.
+    """Trains every point that `folder` does not hold yet; gives all of them.
 
     Args:
         plan: what is trained.
@@ -88,39 +81,13 @@ def finished(plan: Plan, seeds: int, folder: Path) -> list[dict[str, Any]]:
     """
     points = _curves.points_of(plan, seeds)
     starts = [Point(data, seed, "before") for seed in range(seeds) for data in plan.data]
-    request = {"settings": dataclasses.asdict(plan.settings), "folder": str(folder), **commit()}
-    with contextlib.ExitStack() as stack:
-        idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        for number in range(min(_WORKERS, os.cpu_count() or 1)):
-            idle.put(stack.enter_context(Worker(cores=1, first_core=number)))
-        for wanted in (starts, points):  # the second go on from the models of the first
-            todo = [point for point in wanted if not _curves.path_of(folder, point).is_file()]
-            say(f"{len(wanted) - len(todo)} of {len(wanted)} points are there, {len(todo)} to train")
-            _train(todo, idle, request)
-    return [json.loads(_curves.path_of(folder, point).read_text("utf-8")) for point in points]
+    trainer = Trainer("curve", plan.settings, folder, _curves.path_of, _told)
+    return trainer.finished(starts, points)[1]
 
 
-def _train(todo: Sequence[Point], idle: queue.SimpleQueue[Worker], request: Mapping[str, Any]) -> None:
-    """Trains points, as many at a time as there are workers."""
-
-    def one(point: Point) -> Point:
-        worker = idle.get()
-        try:
-            worker.point(point=dataclasses.asdict(point), **request)
-        finally:
-            idle.put(worker)
-        return point
-
-    with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
-        try:
-            working = [pool.submit(one, point) for point in todo]
-            for number, done in enumerate(concurrent.futures.as_completed(working), 1):
-                point = done.result()
-                how = point.granularity if point.sparsity is None else f"{point.sparsity:g}"
-                say(f"{number}/{len(todo)}: {point.data}, seed {point.seed}, {point.series}, {how}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # else it would train all that is left
-            raise
+def _told(point: Point) -> str:
+    how = point.granularity if point.sparsity is None else f"{point.sparsity:g}"
+    return f"{point.data}, seed {point.seed}, {point.series}, {how}"
 
 
 def _method(plan: Plan) -> list[str]:

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ("run", "train", "prune", "sparsity", "sensitivity", "export", "benchmark", "report", "data")
+COMMANDS = (
+    *("run", "train", "distill", "prune", "prune-channels", "channels", "sparsity", "sensitivity"),
+    *("export", "benchmark", "report", "data"),
+)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

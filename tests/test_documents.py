@@ -19,7 +19,9 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 TOP = ("README.md", "CONTRIBUTING.md", "examples/README.md")
 DOCUMENTS = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md")])
-ONE_PROGRAM = [ROOT / "docs" / "from-tfmot.md", ROOT / "docs" / "pruning.md"]
+ONE_PROGRAM = [
+    ROOT / "docs" / f"{name}.md" for name in ("channel-pruning", "distillation", "from-tfmot", "pruning")
+]
 """Pages whose blocks build on each other; they start from nothing but an empty folder."""
 
 
@@ -110,6 +112,21 @@ def test_own_recipe_example() -> None:
     from trimtab.pipeline import read_recipe
 
     assert read_recipe(ROOT / "examples" / "own_recipe.yaml").baseline == "dense-float32"
+
+
+RECIPES = [
+    pytest.param(block, id=f"{path.relative_to(ROOT)}-{number}")
+    for path in DOCUMENTS
+    for number, block in enumerate(blocks(path, "yaml"))
+]
+
+
+@pytest.mark.parametrize("block", RECIPES)
+def test_recipes_in_the_documents_are_recipes(block: str, tmp_path: Path) -> None:
+    from trimtab.pipeline import read_recipe
+
+    (tmp_path / "recipe.yaml").write_text(block)
+    assert len(read_recipe(tmp_path / "recipe.yaml").steps) > 1
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -104,6 +106,23 @@ def test_walk_graph_tells_which_call_gave_which_tensor() -> None:
     assert head.given[0] is end
 
 
+def test_walk_graph_tells_of_each_call_of_a_nested_model_before_the_calls_in_it() -> None:
+    heard: list[str] = []
+    start = keras.KerasTensor((1, 6))
+    entered: list[_keras_internals.Call] = []
+
+    def enter(call: _keras_internals.Call) -> None:
+        heard.append(call.path[-1])
+        entered.append(call)
+
+    model = nested()
+    _keras_internals.walk_graph(model, [start], lambda call: heard.append(call.path[-1]), enter=enter)
+    assert heard[:4] == ["base", "shared", "relu", "base"]
+    assert entered[0].operation is model.get_layer("base")
+    assert entered[0].taken[0] is start
+    assert entered[0].inputs == ((1, 6),)
+
+
 def test_sublayers_are_the_direct_ones() -> None:
     model = nested()
     assert {layer.name for layer in _keras_internals.sublayers(model)} >= {"base", "head"}
@@ -155,3 +174,58 @@ def test_gradients_are_forgotten_only_by_torch_and_where_paths_are_the_same() ->
     variables = [keras.Variable([1.0], name="bias"), *twice]
     expected = twice if keras.backend.backend() == "torch" else []
     assert [id(v) for v in _keras_internals.forgotten(variables)] == [id(v) for v in expected]
+
+
+def test_optimized_are_the_variables_that_an_optimizer_was_built_on() -> None:
+    model = nested()
+    inner = keras.optimizers.Adam()
+    outer = keras.optimizers.LossScaleOptimizer(inner)
+    outer.build(model.trainable_variables)
+    found = _keras_internals.optimized(outer)
+    assert [id(variable) for variable in found] == [id(variable) for variable in model.trainable_variables]
+
+
+def test_noted_references_tell_which_variable_a_momentum_belongs_to() -> None:
+    model = nested()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=0.9))
+    with _keras_internals.noted_references(optimizer) as noted:
+        optimizer.build(model.trainable_variables)
+    told = [noted.get(id(variable)) for variable in optimizer.variables]
+    assert [id(one) for one in told if one is not None] == [id(v) for v in model.trainable_variables]
+    assert "add_variable_from_reference" not in vars(optimizer.inner_optimizer)
+
+
+def test_application_layers_are_those_that_keras_applications_uses() -> None:
+    kinds = _keras_internals.application_layers()
+    assert set(kinds) == {"CustomScaleLayer", "LayerScale", "StochasticDepth"}
+    assert all(issubclass(kind, keras.Layer) for kind in kinds.values())
+    scaled = kinds["CustomScaleLayer"](0.5)([np.ones((1, 2), "float32"), np.ones((1, 2), "float32")])
+    assert keras.ops.convert_to_numpy(scaled).tolist() == [[1.5, 1.5]]
+
+
+def test_a_call_tells_its_constants() -> None:
+    inputs = keras.Input((3,))
+    calls: list[_keras_internals.Call] = []
+    _keras_internals.walk_graph(keras.Model(inputs, inputs + 3.0), [inputs], calls.append)
+    assert calls[0].arguments[0][1] == 3.0
+    assert calls[0].taken == (inputs,)
+
+
+def test_run_graph_computes_what_the_model_computes_and_tells_each_call_by_its_path() -> None:
+    inputs = keras.Input((4,))
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="inside")], name="inner")
+    outputs = keras.layers.Dropout(0.5, seed=1, name="drop")(inner(inputs) * 2.0)
+    model = keras.Model(inputs, outputs)
+    images = keras.ops.convert_to_tensor(np.ones((2, 4), np.float32))
+    told: dict[str, Any] = {}
+
+    def visit(path: tuple[str, ...], operation: Any, given: Any) -> None:
+        told["/".join(path)] = operation, given
+
+    found = _keras_internals.run_graph(model, images, visit, training=False)
+    np.testing.assert_array_equal(found, model(images, training=False))
+    assert list(told)[:2] == ["inner/inside", "inner"]
+    assert told["inner/inside"][0] is inner.layers[0]
+    np.testing.assert_array_equal(told["inner"][1], inner(images))
+    dropped = _keras_internals.run_graph(model, images, visit, training=True)
+    assert np.any(keras.ops.convert_to_numpy(dropped) != keras.ops.convert_to_numpy(found))

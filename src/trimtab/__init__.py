@@ -23,7 +23,10 @@ from trimtab._version import __version__
 if TYPE_CHECKING:
     from trimtab import (
         benchmarking,
+        channel_pruning,
+        channels,
         data,
+        distillation,
         errors,
         exporting,
         litert,
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
         zoo,
     )
     from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
+    from trimtab.channel_pruning import ChannelPruningResult, prune_channels
     from trimtab.data import Augmentation, ImageData, load_data
+    from trimtab.distillation import DistillationResult, distill
     from trimtab.exporting import Artifact, export
     from trimtab.models import load_model, save_model
     from trimtab.pipeline import run
@@ -48,6 +53,8 @@ __all__ = [
     "Artifact",
     "Augmentation",
     "BenchmarkResult",
+    "ChannelPruningResult",
+    "DistillationResult",
     "History",
     "ImageData",
     "Measurement",
@@ -56,7 +63,11 @@ __all__ = [
     "__version__",
     "benchmark",
     "benchmarking",
+    "channel_pruning",
+    "channels",
     "data",
+    "distill",
+    "distillation",
     "errors",
     "export",
     "exporting",
@@ -67,6 +78,7 @@ __all__ = [
     "pipeline",
     "progress",
     "prune",
+    "prune_channels",
     "pruning",
     "report",
     "reporting",
@@ -81,16 +93,20 @@ _ROOMS = {
     "Artifact": "exporting",
     "Augmentation": "data",
     "BenchmarkResult": "benchmarking",
+    "ChannelPruningResult": "channel_pruning",
+    "DistillationResult": "distillation",
     "History": "training",
     "ImageData": "data",
     "Measurement": "benchmarking",
     "PruningResult": "pruning",
     "TrainingResult": "training",
     "benchmark": "benchmarking",
+    "distill": "distillation",
     "export": "exporting",
     "load_data": "data",
     "load_model": "models",
     "prune": "pruning",
+    "prune_channels": "channel_pruning",
     "report": "reporting",
     "run": "pipeline",
     "save_model": "models",

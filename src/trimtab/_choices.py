@@ -15,14 +15,21 @@ __all__ = [
     "LARGEST_TARGET",
     "USUAL_ROUNDS",
     "USUAL_SPARSITY",
+    "ChannelImportance",
+    "ChannelNormalization",
+    "ChannelRanking",
+    "ChannelSchedule",
     "Importance",
+    "LogitCache",
     "Optimizer",
     "Policy",
     "Ranking",
     "RateSchedule",
+    "Resize",
     "Rewind",
     "Scheme",
     "Softmax",
+    "SparsityLearning",
     "SparsitySchedule",
     "granularity_name",
     "pattern_sparsity",
@@ -37,6 +44,13 @@ Rewind = Literal["rate", "weights"]
 Policy = Literal["xnnpack"]
 Scheme = Literal["float32", "float16", "dynamic-int8", "int8"]
 Softmax = Literal["refuse", "strip", "keep"]
+Resize = Literal["now", "on-the-fly"]
+ChannelImportance = Literal["l1", "l2", "bn_scale", "taylor", "fpgm", "random"]
+ChannelRanking = Literal["group", "global"]
+ChannelNormalization = Literal["mean", "max", "none"]
+ChannelSchedule = Literal["one-shot", "iterative"]
+SparsityLearning = Literal["bn", "kernels"]
+LogitCache = Literal["auto", "logits", "views", "off"]
 
 USUAL_SPARSITY = 0.8
 """The share of zeros that pruning makes where nobody says."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,14 @@ import keras
 __all__ = [
     "Call",
     "all_layers",
+    "application_layers",
     "deserialized",
     "forgotten",
     "graph_of",
     "moving_averages",
+    "noted_references",
+    "optimized",
+    "run_graph",
     "serialized",
     "sublayers",
     "walk_graph",
@@ -33,6 +38,7 @@ class Call:
         taken: the tensors that go in, as `keras.KerasTensor`: each is one that an earlier call has given,
             or an input of the model.
         given: the tensors that come out.
+        arguments: what it is called with, positional and by name: tensors, and constants beside them.
     """
 
     operation: Any
@@ -41,6 +47,7 @@ class Call:
     outputs: tuple[tuple[int | None, ...], ...]
     taken: tuple[Any, ...] = ()
     given: tuple[Any, ...] = ()
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
 
 def serialized(model: keras.Model) -> dict[str, Any]:
@@ -86,7 +93,12 @@ def graph_of(operation: Any) -> Any | None:
 
 
 def walk_graph(
-    model: keras.Model, inputs: Any, visit: Callable[[Call], None], path: tuple[str, ...] = ()
+    model: keras.Model,
+    inputs: Any,
+    visit: Callable[[Call], None],
+    path: tuple[str, ...] = (),
+    *,
+    enter: Callable[[Call], None] | None = None,
 ) -> Any:
     """Calls `visit` for each call in the model's graph, from inputs to outputs, nested models included.
 
@@ -95,8 +107,9 @@ def walk_graph(
     Args:
         model: a model that `graph_of` knows.
         inputs: its inputs, as `keras.KerasTensor`.
-        visit: is told of each call.
+        visit: is told of each call of a layer or operation.
         path: names of the models around it.
+        enter: is told of each call of a nested model, before the calls in it; nothing has come out yet.
 
     Returns:
         The model's outputs, as `keras.KerasTensor`.
@@ -105,13 +118,58 @@ def walk_graph(
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         here = (*path, operation.name)
         if graph_of(operation) is not None:
-            return walk_graph(operation, args[0] if args else kwargs["inputs"], visit, here)
+            given = args[0] if args else kwargs["inputs"]
+            if enter is not None:
+                tensors = _tensors(given)
+                enter(Call(operation, here, _shapes(tensors), (), tensors, (), (args, kwargs)))
+            return walk_graph(operation, given, visit, here, enter=enter)
         outputs = operation.compute_output_spec(*args, **kwargs)
         taken, given = _tensors((args, kwargs)), _tensors(outputs)
-        visit(Call(operation, here, _shapes(taken), _shapes(given), taken, given))
+        visit(Call(operation, here, _shapes(taken), _shapes(given), taken, given, (args, kwargs)))
         return outputs
 
     return graph_of(model)._run_through_graph(inputs, call_fn=call)  # type: ignore[union-attr]
+
+
+def run_graph(
+    model: keras.Model,
+    inputs: Any,
+    visit: Callable[[tuple[str, ...], Any, Any], None],
+    *,
+    training: bool,
+    path: tuple[str, ...] = (),
+) -> Any:
+    """Computes what calling a model would give, and hands on what each layer inside gives meanwhile.
+
+    Unlike a second model over the same layers it adds nothing to them, so that the model stays as it is.
+
+    Args:
+        model: a model that `graph_of` knows.
+        inputs: its inputs, as tensors.
+        visit: is told of each call, those of nested models too: its path (see `Call`), the layer or
+            operation, and what it gave.
+        training: whether the layers run as they do in training.
+        path: names of the models around it.
+    """
+    from keras.src.models.functional import operation_fn
+
+    def told(operation: Any) -> Callable[..., Any]:
+        plain, here = operation_fn(operation, training=training), (*path, operation.name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if graph_of(operation) is None:
+                outputs = plain(*args, **kwargs)
+            else:
+                given = args[0] if args else kwargs["inputs"]
+                outputs = run_graph(operation, given, visit, training=training, path=here)
+            visit(here, operation, outputs)
+            return outputs
+
+        return call
+
+    graph: Any = graph_of(model)
+    outputs = graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=told)
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
 
 def _tensors(structure: Any) -> tuple[Any, ...]:
@@ -136,6 +194,44 @@ def moving_averages(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
     return list(optimizer._model_variables_moving_average)
 
 
+def optimized(optimizer: Any) -> list[Any]:
+    """Returns the variables that a built optimizer trains, in the order in which it was built on them."""
+    while getattr(optimizer, "inner_optimizer", None) is not None:
+        optimizer = optimizer.inner_optimizer
+    return list(optimizer._trainable_variables)
+
+
+@contextlib.contextmanager
+def noted_references(optimizer: Any) -> Iterator[dict[int, Any]]:
+    """Notes of which variable each variable tells that an optimizer, or one inside it, makes in the block.
+
+    Yields:
+        By the id of the optimizer's variable (such as a momentum), the variable that it was made for.
+    """
+    noted: dict[int, Any] = {}
+    levels = [optimizer]
+    while getattr(levels[-1], "inner_optimizer", None) is not None:
+        levels.append(levels[-1].inner_optimizer)
+
+    def noting(make: Callable[..., Any]) -> Callable[..., Any]:
+        def call(reference_variable: Any, *args: Any, **kwargs: Any) -> Any:
+            made = make(reference_variable, *args, **kwargs)
+            noted[id(made)] = reference_variable
+            return made
+
+        return call
+
+    try:
+        for level in levels:  # past the tracking of attributes
+            own = level.add_variable_from_reference
+            object.__setattr__(level, "add_variable_from_reference", noting(own))
+        yield noted
+    finally:
+        for level in levels:
+            if "add_variable_from_reference" in vars(level):
+                object.__delattr__(level, "add_variable_from_reference")
+
+
 def forgotten(variables: Sequence[Any]) -> list[Any]:
     """Returns the variables whose gradients Keras on torch may forget to reset between two steps.
 
@@ -146,3 +242,15 @@ def forgotten(variables: Sequence[Any]) -> list[Any]:
         return []
     paths = [variable.path for variable in variables]
     return [variable for variable in variables if paths.count(variable.path) > 1]
+
+
+def application_layers() -> dict[str, type]:
+    """Returns the layer classes that `keras.applications` defines for itself, by name."""
+    from keras.src.applications.convnext import LayerScale, StochasticDepth
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    return {
+        "CustomScaleLayer": CustomScaleLayer,
+        "LayerScale": LayerScale,
+        "StochasticDepth": StochasticDepth,
+    }

@@ -12,6 +12,7 @@ import pytest
 
 import _curve_pictures
 import _curves
+import _points
 import sparsity_curves
 
 
@@ -38,7 +39,7 @@ def test_each_point_has_a_file_of_its_own() -> None:
 
 def test_other_settings_are_kept_elsewhere() -> None:
     other = dataclasses.replace(_curves.FULL.settings, epochs=5)
-    assert _curves.digest(other) != _curves.digest(_curves.FULL.settings)
+    assert _points.digest(other) != _points.digest(_curves.FULL.settings)
 
 
 def test_intervals_are_of_the_difference_from_each_seeds_control() -> None:
@@ -85,15 +86,16 @@ def test_finished_points_are_not_trained_again(tmp_path: Path, monkeypatch: pyte
     plan = dataclasses.replace(_curves.QUICK, series=("unstructured",))
     asked: list[_curves.Point] = []
 
-    def train(todo: list[_curves.Point], idle: object, request: dict[str, Any]) -> None:
+    def train(trainer: _points.Trainer, todo: list[_curves.Point], idle: object) -> None:
+        assert idle == "nobody"
         asked.extend(todo)
         for point in todo:
-            path = _curves.path_of(Path(request["folder"]), point)
+            path = trainer.path_of(trainer.folder, point)
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps({"series": point.series}))
 
-    monkeypatch.setattr(sparsity_curves, "_train", train)
-    monkeypatch.setattr(sparsity_curves, "_WORKERS", 0)
+    monkeypatch.setattr(_points.Trainer, "_train", train)
+    monkeypatch.setattr(_points, "_crew", lambda *_: "nobody")
     first = sparsity_curves.finished(plan, 2, tmp_path)
     assert [point.series for point in asked] == ["before"] * 2 + ["control", "unstructured"] * 2
     gone = _curves.path_of(tmp_path, asked[-1])
@@ -102,3 +104,5 @@ def test_finished_points_are_not_trained_again(tmp_path: Path, monkeypatch: pyte
     asked.clear()
     assert sparsity_curves.finished(plan, 2, tmp_path) == first
     assert asked == [last]
+    monkeypatch.setattr(_points, "_crew", lambda *_: pytest.fail("started workers for nothing"))
+    assert sparsity_curves.finished(plan, 2, tmp_path) == first

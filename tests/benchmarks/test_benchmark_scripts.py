@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 Quick = Callable[..., dict[str, Any]]
 
@@ -126,6 +128,75 @@ def test_training_speed(quick: Quick) -> None:
     rows = _check(quick("training_speed"), "training_speed", rounds=2)
     assert {name for _, name in rows} == {"plain Keras 3", "trimtab.train"}
     assert any("ResNet-8" in group for group, _ in rows)
+
+
+def test_channel_families(quick: Quick) -> None:
+    record = quick("channel_families")
+    failed, difference, analysis = record["rows"]
+    assert failed["value"] == 0
+    assert difference["note"] == analysis["note"] == "MobileNet"
+    assert difference["value"] <= difference["target"]["limit"] == 1e-5
+    (table,) = record["tables"]
+    assert len(table["headings"]) == len(table["rows"][0])
+
+
+def test_channel_pruning(quick: Quick) -> None:
+    record = quick("channel_pruning")
+    rows = _check(record, "channel_pruning", rounds=5)
+    whole, half = record["nets"]["ResNet-8"]
+    assert half["macs"] < 0.6 * whole["macs"]
+    assert half["parameters"] < whole["parameters"]
+    assert half["bytes"]["int8"] < whole["bytes"]["int8"] < whole["bytes"]["float32"]
+    assert half["widths"]
+    for kind in ("float", "int8"):
+        group = f"ResNet-8, {kind}"
+        speed_up = rows[group, "speed-up at 50 % of the MACs by 8"]
+        assert speed_up["target"] == {"limit": 1.7, "sense": "at least", "of": "value"}
+        taken = zip(
+            rows[group, "whole"]["samples"], rows[group, "50 % of the MACs by 8"]["samples"], strict=True
+        )
+        ratios = [first / second for first, second in taken]
+        assert speed_up["samples"] == pytest.approx(ratios)
+        left = half["macs"] / whole["macs"]
+        share = rows[group, "of what they promise, at 50 % of the MACs by 8"]["samples"]
+        assert share == pytest.approx([ratio * left for ratio in ratios])
+    (table,) = record["tables"]
+    assert [line[:2] for line in table["rows"]] == [["ResNet-8", "whole"], ["ResNet-8", "50%"]]
+
+
+def test_criteria(quick: Quick) -> None:
+    record = quick("criteria")
+    assert tempfile.gettempdir() not in json.dumps(record)
+    points = record["points"]
+    assert [(point["seed"], point["criterion"]) for point in points] == [
+        (0, name) for name in ("control", "l2", "random")
+    ]
+    whole = next(point for point in points if point["criterion"] == "control")
+    for point in points:
+        assert 0 <= point["accuracy"] <= 1
+        if point["criterion"] != "control":
+            assert point["macs"] == pytest.approx(0.5 * whole["macs"], rel=0.15)
+    values = {row["name"]: row for row in record["rows"]}
+    assert values["L2 norm"]["low"] is None  # one seed has no interval
+    assert values["criteria ahead of random, of 1"]["target"]["limit"] == 1
+    assert any("random" in note for note in record["notes"])
+
+
+def test_distillation(quick: Quick) -> None:
+    record = quick("distillation")
+    rows = _check(record, "distillation", rounds=2)
+    limited = {name: row["ratio"]["to"] for (_, name), row in rows.items() if row["target"]}
+    assert limited == {
+        "cached logits, trimtab.distill": "student alone, trimtab.train",
+        "stored views, augmented, trimtab.distill": "student alone, augmented, trimtab.train",
+    }
+    (group,) = {group for group, _ in rows}
+    distiller = rows[group, "keras.distillation.Distiller"]
+    assert distiller["ratio"]["to"] == "student alone, plain Keras"
+    assert [point["role"] for point in record["points"]] == ["teacher", "alone", "taught"]
+    assert [line[0] for line in record["tables"][0]["rows"]] == [
+        "the teacher", "the student alone", "the student with its teacher"
+    ]  # fmt: skip
 
 
 def test_recipes(tmp_path: Path) -> None:

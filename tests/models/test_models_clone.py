@@ -124,6 +124,14 @@ def test_a_copy_is_not_compiled_and_the_original_stays_so() -> None:
     assert model.compiled
 
 
+def test_layers_that_adapted_to_data_compute_with_what_they_saw() -> None:
+    standard = keras.layers.Normalization()
+    standard.adapt(np.random.default_rng(0).normal(3, 2, (50, 4)).astype("float32"))
+    model = keras.Sequential([keras.Input((4,)), standard])
+    points = np.ones((2, 4), "float32")
+    np.testing.assert_allclose(clone(model)(points), model(points), rtol=1e-6)
+
+
 def test_the_callers_random_numbers_stay_as_they_were() -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)])
     before = random.getstate()

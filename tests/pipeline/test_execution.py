@@ -84,7 +84,7 @@ def test_results_that_no_longer_hold_are_gone_before_anything_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report drawn in the middle of the second run must not show the first one's numbers."""
-    import trimtab.pipeline._steps as steps
+    import trimtab.pipeline.steps as steps
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -151,7 +151,7 @@ def test_a_binary_file_and_a_huge_one(tmp_path: Path) -> None:
 
 
 def test_unknown_names_offer_the_nearest_and_list_the_rest() -> None:
-    with pytest.raises(RecipeError, match=r"Did you mean 'quickstart'\? Built in: confusion-matrix"):
+    with pytest.raises(RecipeError, match=r"Did you mean 'quickstart'\? Built in: cifar10-resnet50"):
         read_recipe("quikstart")
     with pytest.raises(RecipeError, match=r"there is no file missing\.yaml"):
         read_recipe("missing.yaml")
@@ -191,7 +191,7 @@ def test_the_schemes_of_recipes_and_of_the_command_line_are_those_of_the_convert
     from typing import get_args
 
     from trimtab.litert import SCHEMES
-    from trimtab.pipeline._recipe import ExportStep
+    from trimtab.pipeline.steps import ExportStep
 
     assert set(get_args(ExportStep.model_fields["scheme"].annotation)) == set(SCHEMES)
 

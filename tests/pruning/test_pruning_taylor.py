@@ -9,7 +9,7 @@ import pytest
 from trimtab import pruning
 from trimtab.data import ImageData, Split
 from trimtab.errors import ConfigError, DataError, ModelError
-from trimtab.pruning.scanning._taylor import mean_gradients, some_images
+from trimtab.pruning.scanning._taylor import batch_gradients, mean_gradients, some_images
 
 pytestmark = pytest.mark.backend
 
@@ -39,6 +39,19 @@ def test_scores_are_those_of_the_closed_form(digits, activation):
     (scores,) = pruning.taylor_scores(model, digits, images=100, batch_size=32, seed=5)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, np.abs(gradient * kernel), rtol=2e-4, atol=1e-7)
+
+
+def test_the_sums_of_batches_add_up_to_the_mean(digits):
+    model = linear(digits)
+    kernels = [model.layers[-1].kernel]
+    found = list(batch_gradients(model, digits, kernels, images=100, batch_size=32, seed=5))
+    assert [count for _, count in found] == [32, 32, 32, 4]
+    total = sum(np.asarray(gradients[0], np.float64) for gradients, _ in found) / 100
+    np.testing.assert_allclose(
+        total, closed_form(model, some_images(digits.train, 100, 5, "none"))[0], atol=1e-6
+    )
+    (mean,) = mean_gradients(model, digits, kernels, images=100, batch_size=32, seed=5)
+    np.testing.assert_allclose(mean, total, rtol=1e-5, atol=1e-8)
 
 
 def test_a_cnn_is_scored_and_left_as_it_is(digits, small_cnn):

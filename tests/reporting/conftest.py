@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 
-def _fake_run() -> ModuleType:
-    """Loads fake_run.py by its place: tests are no package."""
-    spec = importlib.util.spec_from_file_location("fake_run", Path(__file__).with_name("fake_run.py"))
+def _loaded(name: str) -> ModuleType:
+    """Loads a module beside this one by its place: tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
-        raise RuntimeError("fake_run.py is missing beside conftest.py")
+        raise RuntimeError(f"{name}.py is missing beside conftest.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -24,7 +24,27 @@ def _fake_run() -> ModuleType:
 @pytest.fixture(scope="session")
 def fake_run() -> ModuleType:
     """The module that writes fake run folders."""
-    return _fake_run()
+    return _loaded("fake_run")
+
+
+@pytest.fixture(scope="session")
+def fake_compression() -> ModuleType:
+    """The module that writes a fake run with channels removed and a student taught."""
+    return _loaded("fake_compression")
+
+
+@pytest.fixture(scope="session")
+def compressed(
+    tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType, fake_compression: ModuleType
+) -> Path:
+    """The folder of such a run with its report drawn; tests only read it."""
+    from trimtab.reporting import report
+
+    folder = Path(
+        fake_compression.write_compressed_run(tmp_path_factory.mktemp("compressed") / "run", fake_run)
+    )
+    report(folder)
+    return folder
 
 
 @pytest.fixture

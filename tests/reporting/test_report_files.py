@@ -161,7 +161,7 @@ def test_result_rows_are_plain_text(shared_run: Path) -> None:
     assert last["model"] == "pruned-int8"
     assert last["Deployed size"] == "97.4 kB"
     assert last["Latency (ms/image)"] == "0.0432 (0.0426–0.0441)"
-    assert last["Size reduction"] == "12.8×"
+    assert last["Size reduction"] == "12.8× (−92 %)"
 
 
 def test_ratios_across_runtimes_are_left_out(run_folder: Path) -> None:

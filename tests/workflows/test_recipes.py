@@ -13,6 +13,10 @@ import trimtab
 from trimtab.pipeline import RunResult, builtin_recipes, read_recipe
 
 NEEDS = {
+    "cifar10-resnet50": {
+        *("teacher", "teacher-float32", "teacher-int8", "pruned", "channel-pruned", "channel-pruned-int8"),
+        *("student-alone", "student", "student-int8", "student-pruned", "student-pruned-int8"),
+    },
     "quickstart": {"pruned-int8", "baseline-int8", "baseline-float32"},
     "confusion-matrix": {"trained", "pruned"},
     "fashion-mnist": {
@@ -28,16 +32,26 @@ NEEDS = {
 }
 
 
+TINY = {"architecture": "cnn", "filters": [16, 16], "dense": 16}
+
+
 def small(name: str) -> list[str]:
     """Overrides that make a recipe quick: one or two epochs, few filters, no clock."""
-    overrides = ["data.limit=600", "benchmark.latency=false", "benchmark.memory=false"]
-    for step in read_recipe(name).to_data()["steps"]:
+    scale = ["scale=small"] if name == "cifar10-resnet50" else []
+    overrides = [*scale, "data.limit=600", "benchmark.latency=false", "benchmark.memory=false"]
+    overrides.append("benchmark.batch=null")
+    for step in read_recipe(name, scale).to_data()["steps"]:
+        place, model = f"steps.{step['name']}", step.get("model")
         if "epochs" in step:
-            overrides.append(f"steps.{step['name']}.epochs={1 if step['do'] == 'train' else 2}")
-            overrides.append(f"steps.{step['name']}.batch_size=32")
-        if step.get("model"):
-            filters = [max(4, count // 8) for count in step["model"]["filters"]]
-            overrides.append(f"steps.{step['name']}.model.filters={filters}")
+            overrides.append(f"{place}.epochs={1 if step['do'] == 'train' else 2}")
+            overrides.append(f"{place}.batch_size=32")
+        if model and model["architecture"] == "cnn":
+            filters = [max(4, count // 8) for count in model["filters"]]
+            overrides.append(f"{place}.model.filters={filters}")
+        elif model:  # one that takes long to trace and to convert
+            overrides.append(f"{place}.model={json.dumps(TINY)}")
+        if isinstance(step.get("trainable"), list):
+            overrides.append(f"{place}.trainable=[dense]")
     return overrides
 
 

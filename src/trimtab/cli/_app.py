@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from trimtab._version import __version__
+from trimtab.cli._channels import channels
 from trimtab.cli._data import data
+from trimtab.cli._distill import distill
 from trimtab.cli._files import benchmark, export
 from trimtab.cli._prune import prune
+from trimtab.cli._prune_channels import prune_channels
 from trimtab.cli._recipes import report, run
 from trimtab.cli._sensitivity import sensitivity
 from trimtab.cli._sparsity import sparsity
@@ -27,7 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (run, train, prune, sparsity, sensitivity, export, benchmark, report, data):
+_COMMANDS = (
+    run,
+    train,
+    distill,
+    prune,
+    prune_channels,
+    channels,
+    sparsity,
+    sensitivity,
+    export,
+    benchmark,
+    report,
+    data,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 __all__ = ["checkpoint_of", "drop_checkpoints", "stopped_run", "stopped_training"]
 
 
-def checkpoint_of(out: Path, model: Any, settings: tuple[Any, ...], rewind_to: Any = None) -> Path:
+def checkpoint_of(out: Path, model: Any, settings: tuple[Any, ...], *others: Any) -> Path:
     """Returns where the training that makes `out` keeps its state, having seen that it can be written there.
 
-    The starting model (and the one to rewind to) and the settings are in the name: another training does not
-    go on from it.
+    The starting model, the others that have a part in it (one to rewind to, teachers; None for none) and the
+    settings are in the name: another training does not go on from it.
     """
     import hashlib
 
@@ -22,7 +22,7 @@ def checkpoint_of(out: Path, model: Any, settings: tuple[Any, ...], rewind_to: A
     from trimtab.models import model_digest
 
     check_writable(out)
-    models = [model_digest(each) for each in (model, rewind_to) if each is not None]
+    models = [model_digest(each) for each in (model, *others) if each is not None]
     digest = hashlib.sha256(repr((models, *settings)).encode()).hexdigest()
     return out.with_name(f".{out.name}.{digest[:12]}.checkpoint.npz")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trimtab.data import ImageData
 
 __all__ = [
+    "Alpha",
     "BatchSize",
     "DataDir",
     "DataName",
@@ -36,6 +37,7 @@ __all__ = [
     "Size",
     "SkipEnds",
     "Targets",
+    "Temperature",
     "check_model_ending",
     "layer_options",
     "load_images",
@@ -67,6 +69,14 @@ DataName = Annotated[
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training images.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in one training step.")]
 LearningRate = Annotated[float, typer.Option("--learning-rate", min=1e-12, help="Rate of the first step.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", help="Softens the teacher's answers; 1: as they are. Default: 4."),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option("--alpha", help="Share of the labels themselves beside the teacher. Default: 0.1."),
+]
 Granularity = Annotated[
     str,
     typer.Option(
@@ -126,7 +136,8 @@ ModelSettings = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Set an option of the architecture, such as filters=[16,32], dense=64, batch_norm=true, "
-        "dropout=0.3 (cnn) or depth=8, width=16 (resnet); may be given again.",
+        "dropout=0.3 (cnn), depth=8, width=16 (resnet), alpha=0.5 (mobilenet_v2) or weights=none (resnet50); "
+        "may be given again.",
     ),
 ]
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from trimtab.data import ImageData
     from trimtab.exporting import Artifact
     from trimtab.pipeline import RunResult
-    from trimtab.training import TrainingResult
+    from trimtab.training import History, TrainingResult
 
 __all__ = [
+    "epoch_table",
     "show_artifact",
     "show_benchmark",
     "show_data",
@@ -66,7 +67,15 @@ def show_training(result: TrainingResult, path: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"model": path, **to_plain(result)})
         return
-    history = result.history
+    console = terminal()
+    console.print(epoch_table(result.history))
+    for note in result.notes:
+        console.print(note)
+    console.print(f"Model (epoch {result.history.best_epoch}): {path}", soft_wrap=True)
+
+
+def epoch_table(history: History) -> Table:
+    """Returns the epochs of a training; the best one has a star."""
     rows = [
         [
             f"{epoch.epoch}{' *' if epoch.epoch == history.best_epoch else ''}",
@@ -78,11 +87,7 @@ def show_training(result: TrainingResult, path: Path, *, as_json: bool) -> None:
         ]
         for epoch in history.epochs
     ]
-    console = terminal()
-    console.print(table(["epoch", "loss", "accuracy", "val. loss", "val. accuracy", "seconds"], rows))
-    for note in result.notes:
-        console.print(note)
-    console.print(f"Model (epoch {history.best_epoch}): {path}", soft_wrap=True)
+    return table(["epoch", "loss", "accuracy", "val. loss", "val. accuracy", "seconds"], rows)
 
 
 def show_artifact(artifact: Artifact, *, as_json: bool) -> None:

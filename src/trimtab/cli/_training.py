@@ -29,6 +29,11 @@ from trimtab.errors import ConfigError
 
 __all__ = ["train"]
 
+_ARCHITECTURES = (
+    "cnn, resnet, vgg, ds_cnn, mobilenet_v2, mobilenet_v3, efficientnet, or resnet50, which starts from "
+    "ImageNet weights."
+)
+
 
 def train(
     data: DataName,
@@ -38,7 +43,15 @@ def train(
     model: Annotated[
         Path | None, typer.Option("--model", exists=True, help="Train this model on, instead of a new one.")
     ] = None,
-    architecture: Annotated[str, typer.Option("--architecture", help="cnn or resnet.")] = "cnn",
+    architecture: Annotated[str, typer.Option("--architecture", help=_ARCHITECTURES)] = "cnn",
+    trainable: Annotated[
+        str,
+        typer.Option(
+            "--trainable",
+            help="Which layers learn: all, head (the classifier alone), a number of layers before it too, or "
+            "names with commas between them, such as conv4_*,conv5_*.",
+        ),
+    ] = "all",
     keep_zeros: Annotated[
         bool, typer.Option("--keep-zeros", help="Weights of --model that are zero stay zero.")
     ] = False,
@@ -62,7 +75,7 @@ def train(
     import trimtab
     from trimtab.cli import _tables
     from trimtab.cli._console import interruptible
-    from trimtab.pipeline import TrainingOptions
+    from trimtab.pipeline import TrainableOptions, TrainingOptions
     from trimtab.progress import for_terminal
 
     check_model_ending(out)
@@ -73,6 +86,7 @@ def train(
         )
     if keep_zeros and model is None:
         raise ConfigError("--keep-zeros is for training a pruned model on. Name it with --model.")
+    learning = TrainableOptions.checked(typed(), trainable=_layers(trainable))
     training = TrainingOptions.checked(
         typed(), epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
@@ -84,12 +98,14 @@ def train(
         network = trimtab.zoo.build(
             architecture, images.image_shape, images.classes, **{"seed": seed, **options}
         )
-    checkpoint = checkpoint_of(out, network, (training, keep_zeros, seed, images.digest))
+    learning.check_trainable(network)
+    checkpoint = checkpoint_of(out, network, (training, learning, keep_zeros, seed, images.digest))
     with interruptible(lambda: stopped_training(checkpoint)):
         result = trimtab.train(
             network,
             images,
             wrap_optimizer=trimtab.pruning.keep_zeros(network) if keep_zeros else None,
+            trainable=learning.trainable,
             **training.train_arguments(),
             seed=seed,
             checkpoint=checkpoint,
@@ -99,3 +115,12 @@ def train(
     trimtab.save_model(result.model, out)
     drop_checkpoints(out)
     _tables.show_training(result, out, as_json=json)
+
+
+def _layers(text: str) -> str | int | tuple[str, ...]:
+    """Reads a word, a number, or names with commas between them."""
+    if text in ("all", "head"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    return tuple(name.strip() for name in text.split(",") if name.strip())

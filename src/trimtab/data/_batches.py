@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from trimtab.data._augmentation import Augmentation, augmented, drawn
-from trimtab.data._image_data import Split, scaled
+from trimtab.data._image_data import Split
 from trimtab.errors import ConfigError, DataError
 
 __all__ = ["Plan", "batches"]
@@ -23,6 +24,9 @@ def batches(
     epochs: int = 1,
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
+    views: int | None = None,
+    targets: Sequence[np.ndarray] = (),
+    sample_weight: np.ndarray | None = None,
 ) -> Any:
     """Returns what `model.fit`, `evaluate` and `predict` take on the active Keras backend.
 
@@ -39,6 +43,9 @@ def batches(
     alone: a run resumed at `first_epoch` sees exactly the batches that an unbroken one sees, on every
     backend.
 
+    Images of a split with a `size` are moved and cut first, as they are stored, and resized then, several
+    batches at once in threads.
+
     Args:
         split: the images.
         batch_size: images in a batch; the last of an epoch may hold fewer.
@@ -46,12 +53,28 @@ def batches(
         epochs: how many epochs the stream holds, `first_epoch` being the first of them.
         first_epoch: the number, from 0, of the first epoch.
         augmentation: what may happen to an image; needs a seed.
+        views: how many different augmentations of an image there are: epoch ``e`` repeats what happened in
+            epoch ``e % views``, in an order of its own. None: each epoch has its own.
+        targets: what is to be learnt of each image beside its label: arrays of shape (views, n, width), one
+            row for each image in each view (n the images of the split, one view where `views` is None). Then
+            the labels come as float32 of shape (batch, 1 + all widths): the label, and after it the rows.
+        sample_weight: (n,), how much each image counts; it comes third, as float32 of shape (batch,).
 
     Raises:
         ConfigError: an argument makes no sense.
         DataError: the split holds no images.
     """
-    plan = Plan(split, batch_size, seed, epochs, first_epoch, augmentation or Augmentation())
+    plan = Plan(
+        split,
+        batch_size,
+        seed,
+        epochs,
+        first_epoch,
+        augmentation or Augmentation(),
+        views,
+        targets,
+        sample_weight,
+    )
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -74,12 +97,16 @@ class Plan:
         epochs: int,
         first_epoch: int,
         augmentation: Augmentation,
+        views: int | None = None,
+        targets: Sequence[np.ndarray] = (),
+        sample_weight: np.ndarray | None = None,
     ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("epochs", epochs, 1),
             ("first_epoch", first_epoch, 0),
             ("seed", 0 if seed is None else seed, 0),
+            ("views", 1 if views is None else views, 1),
         ):
             if int(value) != value or value < least:
                 raise ConfigError(f"{name} is {value!r}; it needs a whole number, {least} or more.")
@@ -91,8 +118,29 @@ class Plan:
             raise DataError("The split holds no images to make batches of. Load data with a share for it.")
         self.split, self.batch_size, self.seed = split, batch_size, seed
         self.epochs, self.first_epoch, self.augmentation = epochs, first_epoch, augmentation
+        self.views, self.targets, self.sample_weight = views, tuple(targets), sample_weight
+        self._check_beside_labels()
         self.steps = -(-len(split) // batch_size)
         self._drawn: tuple[int, tuple[np.ndarray, ...]] | None = None
+
+    def _check_beside_labels(self) -> None:
+        """Refuses targets and weights that do not have a row for each image in each view."""
+        count, views = len(self.split), self.views or 1
+        for target in self.targets:
+            if target.ndim != 3 or target.shape[:2] != (views, count):
+                raise ConfigError(
+                    f"targets have shape {target.shape}; ({views}, {count}, width) was needed: one row for "
+                    "each image in each view."
+                )
+        if self.sample_weight is not None and self.sample_weight.shape != (count,):
+            raise ConfigError(
+                f"sample_weight has shape {self.sample_weight.shape}; ({count},) was needed: one number for "
+                "each image."
+            )
+
+    def view(self, epoch: int) -> int:
+        """Returns which of the different augmentations an epoch has."""
+        return epoch if self.views is None else epoch % self.views
 
     def order(self, epoch: int) -> np.ndarray:
         """Returns the images' indices, in the order in which the epoch takes them, as int32."""
@@ -104,9 +152,9 @@ class Plan:
 
     def draws(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns flips, shifts and cutout centres of every image, by its index in the split."""
-        return drawn(self.augmentation, self.split.images.shape, self.seed or 0, epoch)
+        return drawn(self.augmentation, self.split.images.shape, self.seed or 0, self.view(epoch))
 
-    def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, number: int) -> tuple[np.ndarray, ...]:
         """Returns batch `number` of the whole stream, from 0, in NumPy."""
         ahead, step = divmod(number, self.steps)
         order, *draws = self._epoch(self.first_epoch + ahead)
@@ -115,7 +163,17 @@ class Plan:
         if self.augmentation:
             flips, shifts, centres = (draw[chosen] for draw in draws)
             images = augmented(images, flips, shifts, centres, self.augmentation.cutout)
-        return scaled(images, self.split.input_range), self.split.labels[chosen].astype(np.int32)
+        return self.split.prepared(images), *self._beside(chosen, self.first_epoch + ahead)
+
+    def _beside(self, chosen: np.ndarray, epoch: int) -> tuple[np.ndarray, ...]:
+        """Returns what comes with the chosen images: labels or targets, and weights where there are any."""
+        labels = self.split.labels[chosen].astype(np.int32)
+        if self.targets:
+            rows = [target[epoch % len(target)][chosen].astype(np.float32) for target in self.targets]
+            labels = np.concatenate([labels.astype(np.float32)[:, np.newaxis], *rows], axis=1)
+        if self.sample_weight is None:
+            return (labels,)
+        return labels, self.sample_weight[chosen].astype(np.float32)
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, ...]:
         """Returns order and draws of an epoch, and keeps those of the last one."""

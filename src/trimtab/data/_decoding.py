@@ -65,8 +65,8 @@ def _stacked(
         if pixels.shape[:2] != images.shape[1:3]:
             raise DataError(
                 f"{files.where}: {names[0]} is {_size(images.shape[1:3])} but {name} is "
-                f"{_size(pixels.shape[:2])} (height x width); all must be of one size. size=(height, width), "
-                "or --size 32x32, resizes them."
+                f"{_size(pixels.shape[:2])} (height x width); all must be of one size. size=(height, width) "
+                "with resize='now', or --size 32x32, resizes them."
             )
         if channels is None and pixels.shape[2] > images.shape[3]:
             images = np.repeat(images, 3, axis=3)  # the first colour after greys only

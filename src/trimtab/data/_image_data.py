@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from trimtab.data._limits import check_memory
+from trimtab.data._resizing import resized
 from trimtab.errors import ConfigError, DataError
 
 __all__ = ["ImageData", "Split", "digest_of"]
@@ -23,15 +26,18 @@ class Split:
         images: (n, height, width, channels), uint8 0..255 or float32 0..1.
         labels: (n,), int64, each the index of a class.
         input_range: what black and white become for the model.
+        size: (height, width) to which images are resized whenever a model is given them; None: as they are
+            stored.
 
     Raises:
         DataError: the arrays do not have these shapes and types, or differ in length.
-        ConfigError: `input_range` is not (low, high) with low < high.
+        ConfigError: `input_range` is not (low, high) with low < high, or `size` not (height, width).
     """
 
     images: np.ndarray
     labels: np.ndarray
     input_range: tuple[float, float] = (0.0, 1.0)
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype not in (np.uint8, np.float32):
@@ -46,17 +52,48 @@ class Split:
                 f"{len(self.images)} images; it needs ({len(self.images)},) as int64."
             )
         object.__setattr__(self, "input_range", checked_range(self.input_range))
+        # Where nothing is to be done, the split is the same as one that was never asked to.
+        size = None if self.size is None else checked_size(self.size)
+        object.__setattr__(self, "size", None if size == self.images.shape[1:3] else size)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image, as a model is given it."""
+        height, width, channels = self.images.shape[1:]
+        return (*(self.size or (int(height), int(width))), int(channels))
+
     def inputs(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Returns images `start` to `stop` as the model takes them: float32, scaled to `input_range`."""
-        return scaled(self.images[start:stop], self.input_range)
+        """Returns images `start` to `stop` as the model takes them: float32, scaled and resized.
+
+        Raises:
+            DataError: resized, so many would fill the memory.
+        """
+        return self.prepared(self.images[start:stop])
+
+    def prepared(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns stored pixels (n, height, width, channels) as the model takes them.
+
+        They are scaled to `input_range` first and resized then, which costs less than the other way round.
+
+        Raises:
+            DataError: resized, so many would fill the memory.
+        """
+        values = scaled(pixels, self.input_range)
+        if self.size is None:
+            return values
+        check_memory(
+            4 * len(values) * math.prod(self.image_shape),
+            f"{len(values)} images at {self.size[0]}x{self.size[1]} pixels",
+            "Ask for fewer at a time, as batches() and inputs(start, stop) do.",
+        )
+        return resized(values, self.size)
 
     def take(self, indices: Any) -> Split:
         """Returns the images at `indices` (integers or a slice) as a split of their own."""
-        return Split(self.images[indices], self.labels[indices], self.input_range)
+        return Split(self.images[indices], self.labels[indices], self.input_range, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +107,7 @@ class ImageData:
         test: what the final numbers are measured on; nothing is ever chosen by it.
         class_names: one for each label, in the labels' order.
         origin: where the images were read from, in words.
-        digest: SHA-256 over pixels, labels, class names, input range and the split.
+        digest: SHA-256 over pixels, labels, class names, input range, size and the split.
     """
 
     name: str
@@ -83,9 +120,8 @@ class ImageData:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of every image."""
-        height, width, channels = self.train.images.shape[1:]
-        return int(height), int(width), int(channels)
+        """Height, width and channels of every image, as a model is given it."""
+        return self.train.image_shape
 
     @property
     def classes(self) -> int:
@@ -108,6 +144,7 @@ class ImageData:
             "classes": self.classes,
             "class_names": list(self.class_names),
             "image_shape": list(self.image_shape),
+            "stored_shape": [int(side) for side in self.train.images.shape[1:]],
             "pixels": str(self.train.images.dtype),
             "input_range": list(self.train.input_range),
             "sizes": {part: len(split) for part, split in self._splits().items()},
@@ -146,13 +183,26 @@ def checked_range(input_range: Any) -> tuple[float, float]:
     return low, high
 
 
+def checked_size(size: Any) -> tuple[int, int]:
+    """Returns `size` as (height, width); raises `ConfigError` unless both are whole numbers of 1 or more."""
+    try:
+        height, width = (int(side) for side in size)
+        fits = not isinstance(size, str) and height >= 1 and width >= 1 and (height, width) == tuple(size)
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ConfigError(f"size is {size!r}; it needs (height, width) in pixels, such as (32, 32).")
+    return height, width
+
+
 def digest_of(splits: dict[str, Split], class_names: tuple[str, ...]) -> str:
     """Returns the SHA-256, in hex, of everything that a model could learn from."""
     digest = hashlib.sha256(_DIGEST_VERSION)
     digest.update("\0".join(class_names).encode())
     for part, split in splits.items():
         images = np.ascontiguousarray(split.images)
-        digest.update(f"\0{part} {images.shape} {images.dtype} {split.input_range}\0".encode())
+        resizing = f" {split.size}" if split.size else ""  # so that other data keep the digest they had
+        digest.update(f"\0{part} {images.shape} {images.dtype} {split.input_range}{resizing}\0".encode())
         digest.update(images.data if images.size else b"")
         digest.update(np.ascontiguousarray(split.labels, dtype="<i8").tobytes())
     return digest.hexdigest()

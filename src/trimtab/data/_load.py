@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from trimtab.data._files import existing, home_expanded, shown
-from trimtab.data._image_data import ImageData, Split, checked_range, digest_of
+from trimtab.data._image_data import ImageData, Split, checked_range, checked_size, digest_of
 from trimtab.data._named import NAMED_SETS, named_set, set_name
 from trimtab.data._open import open_source
 from trimtab.data._source import Choice, Source, array_source
 from trimtab.data._splitting import stratified
 from trimtab.errors import ConfigError, DataNotFoundError, nearest
 
-__all__ = ["from_arrays", "load_data"]
+__all__ = ["RESIZES", "from_arrays", "load_data"]
+
+_NOW, _ON_THE_FLY = RESIZES = ("now", "on-the-fly")
 
 
 def load_data(
@@ -27,6 +29,7 @@ def load_data(
     validation: float = 0.1,
     seed: int = 0,
     size: tuple[int, int] | None = None,
+    resize: str = "now",
     channels: int | None = None,
     input_range: tuple[float, float] = (0.0, 1.0),
     test: float = 0.2,
@@ -41,6 +44,7 @@ def load_data(
 
         data = load_data("fashion_mnist")
         data = load_data("flowers.zip", size=(64, 64))
+        data = load_data("cifar10", size=(224, 224), resize="on-the-fly")
 
     Args:
         source: ``"digits"``, ``"mnist"``, ``"fashion_mnist"``, ``"cifar10"``, or a path.
@@ -48,7 +52,12 @@ def load_data(
         validation: share of the training images that is set aside to choose by, the same from each class.
             Not used where the files have a validation part. 0 sets none aside.
         seed: decides which images are set aside.
-        size: (height, width) to resize to; None leaves images as they are, which must then be equal.
+        size: (height, width) to resize to, bilinearly, over the whole of what is shrunk; None leaves images
+            as they are, which must then be equal.
+        resize: ``"now"``, once, which keeps the resized images as 0..255 in memory; or ``"on-the-fly"``,
+            which keeps the images as they are (all of one size) and resizes each when a model is given it,
+            without rounding. So 60,000 images at 224x224 need no 9 GB. Augmentation then moves the pixels of
+            the images as they are kept, before they are resized.
         channels: 1 for grey, 3 for colour; None leaves them as they are.
         input_range: what black and white become for the model.
         test: share that is set aside to test on, where the files have no test part.
@@ -60,7 +69,9 @@ def load_data(
         DataError: what is there cannot be used; the message says what came, what was needed, what to do.
         ConfigError: an argument makes no sense.
     """
-    _check(validation, test, size, channels, limit, seed)
+    _check(validation, test, channels, limit, seed)
+    size = None if size is None else checked_size(size)
+    _check_resize(resize, size)
     input_range = checked_range(input_range)
     known = set_name(source) if isinstance(source, str) else None
     if known is not None:
@@ -72,7 +83,7 @@ def load_data(
         found = open_source(path)
         name = path.resolve().stem if path.is_file() else path.resolve().name
     choices = _choose(found, validation, test, limit, seed)
-    return _assemble(found, choices, name, size, channels, input_range)
+    return _assemble(found, choices, name, size, resize, channels, input_range)
 
 
 def from_arrays(
@@ -103,7 +114,7 @@ def from_arrays(
         ConfigError: an argument makes no sense.
     """
     share = 0.0 if isinstance(validation, tuple) else validation
-    _check(share, test_share, None, None, None, seed)
+    _check(share, test_share, None, None, seed)
     given = {
         "train": train,
         "validation": validation if isinstance(validation, tuple) else None,
@@ -117,7 +128,7 @@ def from_arrays(
     labels = {part: pair[1] for part, pair in pairs.items()}
     found = array_source(images, labels, where, "arrays", class_names)
     choices = _choose(found, share, test_share, None, seed)
-    return _assemble(found, choices, name, None, None, checked_range(input_range))
+    return _assemble(found, choices, name, None, _NOW, None, checked_range(input_range))
 
 
 def _choose(
@@ -158,13 +169,14 @@ def _assemble(
     choices: Mapping[str, Choice],
     name: str,
     size: tuple[int, int] | None,
+    resize: str,
     channels: int | None,
     input_range: tuple[float, float],
 ) -> ImageData:
     """Reads the chosen images and puts everything together."""
-    images = source.read(list(choices.values()), size, channels)
+    images = source.read(list(choices.values()), size if resize == _NOW else None, channels)
     splits = {
-        part: Split(pixels, source.labels[origin][indices], input_range)
+        part: Split(pixels, source.labels[origin][indices], input_range, None if resize == _NOW else size)
         for pixels, (part, (origin, indices)) in zip(images, choices.items(), strict=True)
     }
     digest = digest_of(splits, source.class_names)
@@ -174,7 +186,6 @@ def _assemble(
 def _check(
     validation: float,
     test: float,
-    size: tuple[int, int] | None,
     channels: int | None,
     limit: int | None,
     seed: int,
@@ -186,14 +197,22 @@ def _check(
         )
     if not 0 < test < 1:
         raise ConfigError(f"test is {test!r}; it needs a share of the images: 0 < share < 1.")
-    if size is not None and (len(size) != 2 or any(int(side) != side or side < 1 for side in size)):
-        raise ConfigError(f"size is {size!r}; it needs (height, width) in pixels, such as (32, 32).")
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels!r}; it needs 1 (grey) or 3 (red, green, blue).")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit!r}; it needs a number of images, 1 or more.")
     if seed < 0:
         raise ConfigError(f"seed is {seed!r}; it needs a whole number, 0 or more.")
+
+
+def _check_resize(resize: str, size: tuple[int, int] | None) -> None:
+    """Raises `ConfigError` for a way of resizing that is not known, or has no size."""
+    if resize not in RESIZES:
+        raise ConfigError(
+            f"resize is {resize!r}; it needs one of {', '.join(RESIZES)}.{nearest(str(resize), RESIZES)}"
+        )
+    if resize != _NOW and size is None:
+        raise ConfigError(f"resize={resize!r} needs a size to resize to. Give size=(height, width).")
 
 
 def _check_spelling(source: str | os.PathLike[str], path: Path) -> None:

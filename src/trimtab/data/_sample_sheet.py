@@ -77,9 +77,10 @@ def _title(pen: ImageDraw.ImageDraw, data: ImageData, width: int) -> None:
     """Writes what the data are, over a rule."""
     high, wide, channels = data.image_shape
     colour = "colour" if channels == 3 else "grey"
+    kept_high, kept_wide = data.train.images.shape[1:3]
     facts = [
         f"{data.classes} classes",
-        f"{high}x{wide} {colour}",
+        f"{high}x{wide} {colour}" + (f" (kept at {kept_high}x{kept_wide})" if data.train.size else ""),
         f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test",
     ]
     size = 12

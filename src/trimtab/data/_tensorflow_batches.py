@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trimtab.data._resizing import filter_matrix
+
 if TYPE_CHECKING:
     from trimtab.data._batches import Plan
 
 __all__ = ["tensorflow_batches"]
+
+_MOST_TOGETHER = 16  # batches that are made at a time, which bounds the memory that they take
 
 
 def tensorflow_batches(plan: Plan) -> Any:
@@ -23,7 +28,8 @@ def tensorflow_batches(plan: Plan) -> Any:
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        images, labels = tf.constant(plan.split.images), tf.constant(plan.split.labels.astype(np.int32))
+        images = tf.constant(plan.split.images)
+    beside = _beside_images(plan)
 
     def epoch_draws(epoch: Any) -> Any:
         number = int(epoch)
@@ -40,9 +46,13 @@ def tensorflow_batches(plan: Plan) -> Any:
                 pixels = _augmented(images, chosen, [tf.gather(draw, chosen) for draw in draws], plan)
             else:
                 pixels = tf.gather(images, chosen)
-            return _scaled(pixels, plan.split.input_range), tf.gather(labels, chosen)
+            return _resized(_scaled(pixels, plan.split.input_range), plan), *beside(chosen, epoch)
 
-        return tf.data.Dataset.range(plan.steps).map(batch)
+        steps = tf.data.Dataset.range(plan.steps)
+        if plan.split.size is None:
+            return steps.map(batch)  # one after the other keeps up with the training
+        together = min(os.cpu_count() or 1, _MOST_TOGETHER)
+        return steps.map(batch, num_parallel_calls=together, deterministic=True)
 
     epochs = tf.data.Dataset.range(plan.first_epoch, plan.first_epoch + plan.epochs)
     stream = epochs.flat_map(one_epoch).prefetch(4)
@@ -50,6 +60,29 @@ def tensorflow_batches(plan: Plan) -> Any:
     options.autotune.enabled = False
     stream = stream.with_options(options)
     return stream.apply(tf.data.experimental.assert_cardinality(plan.epochs * plan.steps))
+
+
+def _beside_images(plan: Plan) -> Any:
+    """Does what `Plan._beside` does: returns a function from the chosen images and the epoch."""
+    import tensorflow as tf
+
+    count, weights = len(plan.split), plan.sample_weight
+    with tf.device("CPU:0"):
+        labels = tf.constant(plan.split.labels.astype(np.int32))
+        # One row for each image in each view, so that a step gathers its rows and copies no other.
+        targets = [tf.constant(target.reshape(-1, target.shape[2])) for target in plan.targets]
+        importance = None if weights is None else tf.constant(weights.astype(np.float32))
+
+    def beside(chosen: Any, epoch: Any) -> tuple[Any, ...]:
+        answers = tf.gather(labels, chosen)
+        if targets:
+            view = tf.cast(epoch, tf.int64) % (plan.views or 1)
+            rows = tf.cast(chosen, tf.int64) + view * count
+            learnt = [tf.cast(tf.gather(target, rows), tf.float32) for target in targets]
+            answers = tf.concat([tf.cast(answers, tf.float32)[:, tf.newaxis], *learnt], axis=1)
+        return (answers,) if importance is None else (answers, tf.gather(importance, chosen))
+
+    return beside
 
 
 def _scaled(pixels: Any, input_range: tuple[float, float]) -> Any:
@@ -61,6 +94,18 @@ def _scaled(pixels: Any, input_range: tuple[float, float]) -> Any:
     if pixels.dtype == tf.uint8:
         values = values / np.float32(255)
     return values if low == 0 and high == 1 else values * (high - low) + low
+
+
+def _resized(values: Any, plan: Plan) -> Any:
+    """Does what `trimtab.data._resizing.resized` does, with the same weights."""
+    import tensorflow as tf
+
+    if plan.split.size is None:
+        return values
+    (height, width, channels), size = values.shape[1:], plan.split.size
+    rows, columns = filter_matrix(height, size[0]), filter_matrix(width, size[1])
+    wide = tf.reshape(tf.matmul(columns, values), [-1, height, size[1] * channels])
+    return tf.reshape(tf.matmul(rows, wide), [-1, *size, channels])
 
 
 def _augmented(images: Any, chosen: Any, draws: Sequence[Any], plan: Plan) -> Any:

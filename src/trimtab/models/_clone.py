@@ -13,7 +13,7 @@ from trimtab.errors import ModelError
 from trimtab.models._random_state import undisturbed_random_state
 from trimtab.models._sharing import with_sharing_told
 
-__all__ = ["clone", "config_of", "rebuild"]
+__all__ = ["clone", "config_of", "rebuild", "remade", "settle"]
 
 
 def clone(model: keras.Model) -> keras.Model:
@@ -51,6 +51,23 @@ def rebuild(config: dict[str, Any], original: keras.Model) -> keras.Model:
     Raises:
         ModelError: the original is not built, or the config does not make a model with the same weights.
     """
+    copy = remade(config, original)
+    try:
+        copy.set_weights(original.get_weights())
+        settle(copy)
+    except Exception as error:
+        raise _not_copied(original, error) from error
+    return copy
+
+
+def remade(config: dict[str, Any], original: keras.Model) -> keras.Model:
+    """Makes a model from a config (that of `original`, perhaps edited), with weights drawn anew.
+
+    What is frozen in the original is frozen in it too.
+
+    Raises:
+        ModelError: the original is not built, or the config does not make a model.
+    """
     if not original.built:
         raise ModelError(
             f"The model {original.name!r} has no weights yet: call it on one batch of images first, "
@@ -59,16 +76,27 @@ def rebuild(config: dict[str, Any], original: keras.Model) -> keras.Model:
     try:
         with warnings.catch_warnings(), undisturbed_random_state():
             warnings.simplefilter("ignore")
-            copy = _keras_internals.deserialized(config, _custom_objects(original))
+            copy: keras.Model = _keras_internals.deserialized(config, _custom_objects(original))
             _copy_trainability(original, copy)
-            copy.set_weights(original.get_weights())
     except Exception as error:
-        raise ModelError(
-            f"The model {original.name!r} cannot be copied through its config ({_first_line(error)}). "
-            "Register custom functions with @keras.saving.register_keras_serializable(), and let "
-            "get_config return every argument of __init__."
-        ) from error
+        raise _not_copied(original, error) from error
     return copy
+
+
+def settle(model: keras.Model) -> None:
+    """Lets layers that adapt to data see the statistics that were put into them: they compute with copies."""
+    for layer in _keras_internals.all_layers(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def _not_copied(original: keras.Model, error: Exception) -> ModelError:
+    """Says why a model cannot be made from its config."""
+    return ModelError(
+        f"The model {original.name!r} cannot be copied through its config ({_first_line(error)}). "
+        "Register custom functions with @keras.saving.register_keras_serializable(), and let "
+        "get_config return every argument of __init__."
+    )
 
 
 def _copy_trainability(original: Any, copy: Any) -> None:

@@ -15,9 +15,9 @@ from trimtab._atomic import make_folder, write_json, write_text
 from trimtab._quiet import import_backend
 from trimtab._version import __version__
 from trimtab.pipeline._checking import check_steps
-from trimtab.pipeline._folder import FORMAT, RunFolder, file_digest
+from trimtab.pipeline._folder import FORMAT, RunFolder, file_digest, remove
 from trimtab.pipeline._key import stage_key
-from trimtab.pipeline._recipe import ExportStep, Recipe
+from trimtab.pipeline._recipe import Recipe
 from trimtab.progress import Progress
 
 if TYPE_CHECKING:
@@ -122,11 +122,11 @@ class _Execution:
 
     def do_step(self, step: Any, label: str) -> None:
         """Does one step, unless it is done."""
-        from trimtab.pipeline._steps import Bench, perform
+        from trimtab.pipeline.steps import Bench, perform
 
         folder = self._folder.step(step.name)
         config = step.model_dump(mode="json", by_alias=True)
-        key = stage_key(_settings(config), self._inputs(step, config), self._recipe.seed)
+        key = stage_key(_settings(config), self._inputs(step), self._recipe.seed)
         if (done := self._folder.finished(folder, key)) is not None:
             self.steps[step.name] = done
             self.reused.append(step.name)
@@ -160,9 +160,9 @@ class _Execution:
             "model": outcome.model,
         }
         self.steps[step.name] = self._folder.complete(folder, result, outcome.files)
-        for left in folder.glob(f"{checkpoint.stem}*.npz"):
-            left.unlink(missing_ok=True)
-        if not isinstance(step, ExportStep):
+        for left in folder.glob(f"{checkpoint.stem}*"):
+            remove(left)
+        if step.makes != "file":
             _forget_graphs()
 
     def benchmark(self) -> None:
@@ -194,16 +194,14 @@ class _Execution:
         result = {**record, "key": key, "seconds": time.monotonic() - began}
         self.measured = self._folder.complete(folder, result, files)
 
-    def _inputs(self, step: Any, config: dict[str, Any]) -> dict[str, Any]:
+    def _inputs(self, step: Any) -> dict[str, Any]:
         """Returns everything that a step depends on beside its settings and the seed."""
-        inputs: dict[str, Any] = {
+        return {
             "models": {parent: _made_digest(self.steps[parent]) for parent in step.parents},
+            "files": [file_digest(path) for path in step.reads],
             "data": self._data.digest,
             "versions": self._versions,
         }
-        if (path := config.get("path")) is not None:
-            inputs["file"] = file_digest(Path(path))
-        return inputs
 
     def _drop_outdated(self) -> None:
         """Forgets results that will not be used again: a report drawn meanwhile must not show them."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 from trimtab._atomic import make_folder, write_json
 from trimtab.errors import OutputError, RunError
 
-__all__ = ["RunFolder", "file_digest"]
+__all__ = ["RunFolder", "file_digest", "read_record", "remove"]
 
 FORMAT = 1
 
@@ -140,13 +141,13 @@ class RunFolder:
         return whole
 
     def clear(self, folder: Path, keep: tuple[str, ...] = ()) -> None:
-        """Empties a stage's folder before it is done again, but for files whose names begin as in `keep`."""
+        """Empties a stage's folder before it is done again, but for names that begin as in `keep`."""
         # The result goes first: a kill in the middle must not leave it beside missing files.
         (folder / "result.json").unlink(missing_ok=True)
         if folder.is_dir():
             for entry in folder.iterdir():
-                if entry.is_file() and not entry.name.startswith(keep):
-                    entry.unlink()
+                if not entry.name.startswith(keep):
+                    remove(entry)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -191,6 +192,14 @@ def read_record(path: Path) -> dict[str, Any]:
             f"{path} does not hold a JSON object. The run folder is damaged; run the recipe again."
         )
     return record
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _try_lock(file: Any) -> bool:

@@ -52,6 +52,7 @@ def measure(
         baseline=recipe.baseline,
         threads=recipe.benchmark.threads,
         latency=recipe.benchmark.latency,
+        batch=recipe.benchmark.batch,
         memory=recipe.benchmark.memory,
         progress=progress,
     )

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from trimtab._choices import Importance, Optimizer, RateSchedule, Rewind, SparsitySchedule
+from trimtab.errors import nearest
 from trimtab.pipeline._layer_options import SparsityOptions
 from trimtab.pipeline._section import Section, spoken
 
 if TYPE_CHECKING:
     from trimtab.data import Augmentation
 
-__all__ = ["AugmentationConfig", "PruningOptions", "TrainingOptions"]
+__all__ = ["AugmentationConfig", "PruningOptions", "TrainableOptions", "TrainingOptions"]
+
+_TRAINABLE = ("all", "head")
 
 
 class AugmentationConfig(Section):
@@ -51,6 +54,37 @@ class TrainingOptions(Section):
 
         config = self.augmentation
         return Augmentation(flip=config.flip, shift=config.shift, cutout=config.cutout) if config else None
+
+
+class TrainableOptions(Section):
+    """Which layers learn; the argument `trainable` of `trimtab.train`."""
+
+    trainable: str | int | tuple[str, ...] = "all"
+    """"all", "head" (what follows the features), so many of the last layers, or names of layers."""
+
+    @field_validator("trainable", mode="before")
+    @classmethod
+    def _known_layers(cls, value: Any) -> Any:
+        """Accepts a word, a number, or a list of names; a lone name is most likely a word misspelt."""
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        names = isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value)
+        if number or names or value in _TRAINABLE:
+            return value
+        hint = nearest(value, _TRAINABLE) if isinstance(value, str) else ""
+        raise ValueError(
+            "give all, head, a number of layers from the end, or a list of names such as [conv5*]. "
+            f"Received: {value!r}.{hint}"
+        )
+
+    def check_trainable(self, model: Any) -> None:
+        """Refuses layers that a model does not have, before anything is trained.
+
+        Raises:
+            ConfigError: a name fits no layer with weights, or there are not so many layers.
+        """
+        from trimtab.training._trainable import learning_layers
+
+        learning_layers(model, self.trainable)
 
 
 class PruningOptions(TrainingOptions, SparsityOptions):

@@ -12,30 +12,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from trimtab.errors import RecipeError, first_line, nearest
-from trimtab.pipeline._recipe import (
-    AugmentationConfig,
-    BenchmarkConfig,
-    DataConfig,
-    ExportStep,
-    LoadStep,
-    PruneStep,
-    Recipe,
-    ReportConfig,
-    SelectStep,
-    SensitivityStep,
-    TrainStep,
-)
+from trimtab.pipeline._options import AugmentationConfig
+from trimtab.pipeline._overrides import changes_scale, overridden
+from trimtab.pipeline._recipe import BenchmarkConfig, DataConfig, Recipe, ReportConfig
+from trimtab.pipeline._variants import at_scale
+from trimtab.pipeline.steps import STEPS
+from trimtab.pipeline.steps._origin import WORDS_FOR_WEIGHTS
 
 __all__ = ["builtin_recipes", "parse_recipe", "read_recipe"]
 
-_STEPS: dict[str, type[BaseModel]] = {
-    "train": TrainStep,
-    "load": LoadStep,
-    "prune": PruneStep,
-    "sensitivity": SensitivityStep,
-    "select": SelectStep,
-    "export": ExportStep,
-}
 _SECTIONS: dict[str, type[BaseModel]] = {
     "data": DataConfig,
     "benchmark": BenchmarkConfig,
@@ -64,14 +49,14 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Args:
         source: a built-in name such as ``"quickstart"``, or the path of a ``.yaml`` file.
         overrides: ``"key=value"`` texts; keys are dotted, a step is addressed by its name, values
-            are YAML: ``"seed=1"``, ``"data.limit=1000"``, ``"steps.baseline.epochs=3"``.
+            are YAML: ``"seed=1"``, ``"data.limit=1000"``, ``"steps.baseline.epochs=3"``. ``"scale=small"``
+            chooses among the recipe's variants, and the others change the one that was chosen.
 
     Raises:
         RecipeError: there is no such recipe, or it says something that is not understood.
     """
     text, place, folder = _find(source)
-    tree = _parse_yaml(text, place)
-    return parse_recipe(tree if folder is None else _anchored(tree, folder), place, overrides)
+    return _checked(_parse_yaml(text, place), place, overrides, folder)
 
 
 def parse_recipe(content: Mapping[str, Any], place: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
@@ -80,11 +65,24 @@ def parse_recipe(content: Mapping[str, Any], place: str = "recipe", overrides: S
     Raises:
         RecipeError: it says something that is not understood.
     """
-    tree = dict(content)
+    return _checked(dict(content), place, overrides, None)
+
+
+def _checked(tree: dict[str, Any], place: str, overrides: Sequence[str], folder: Path | None) -> Recipe:
+    """Puts a recipe together and checks it: its scale first, then its paths, then what was overridden."""
+    for override in filter(changes_scale, overrides):
+        tree = overridden(tree, override)
+    try:
+        tree = at_scale(tree)
+    except RecipeError as error:
+        raise RecipeError(f"{place}: {error}") from None
+    if folder is not None:
+        tree = _anchored(tree, folder)
     for override in overrides:
-        tree = _override(tree, override)
+        if not changes_scale(override):
+            tree = overridden(tree, override)
     if isinstance(steps := tree.get("steps"), list):
-        tree["steps"] = [_with_do(step) for step in steps]
+        tree = {**tree, "steps": [_with_do(step) for step in steps]}
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
@@ -122,13 +120,22 @@ def _anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
         anchored = str(folder / source)
         changed["data"] = {**data, "source": anchored} if isinstance(data, dict) else anchored
     if isinstance(steps := tree.get("steps"), list):
-        changed["steps"] = [
-            {**step, "path": str(folder / Path(step["path"]).expanduser())}
-            if isinstance(step, dict) and isinstance(step.get("path"), str)
-            else step
-            for step in steps
-        ]
+        changed["steps"] = [_anchored_step(step, folder) for step in steps]
     return changed
+
+
+def _anchored_step(step: Any, folder: Path) -> Any:
+    """Returns a step with the paths of a model or of weights seen from a folder."""
+    if not isinstance(step, dict):
+        return step
+    anchored = dict(step)
+    if isinstance(path := step.get("path"), str):
+        anchored["path"] = str(folder / Path(path).expanduser())
+    model = step.get("model")
+    weights = model.get("weights") if isinstance(model, dict) else None
+    if isinstance(model, dict) and isinstance(weights, str) and weights not in WORDS_FOR_WEIGHTS:
+        anchored["model"] = {**model, "weights": str(folder / Path(weights).expanduser())}
+    return anchored
 
 
 def _read_file(path: Path) -> str:
@@ -190,56 +197,17 @@ def _parse_yaml(text: str, place: str) -> dict[str, Any]:
     return content
 
 
-def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
-    """Returns the recipe with one ``key=value`` applied; leaves the given one alone."""
-    key, equals, value_text = text.partition("=")
-    if not equals or not key.strip():
-        raise RecipeError(f"--set needs key=value, such as steps.baseline.epochs=3; received {text!r}.")
-    try:
-        value = yaml.safe_load(value_text) if value_text else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise RecipeError(f"--set {key}: the value {value_text!r} is not valid YAML.") from None
-    result: dict[str, Any] = _replaced(tree, key.strip().split("."), value, key.strip())
-    return result
-
-
-def _replaced(node: Any, path: list[str], value: Any, whole: str) -> Any:
-    """Returns a copy of `node` with the value at `path` replaced; list items are found by name."""
-    head, rest = path[0], path[1:]
-    if isinstance(node, list):
-        names = [item.get("name") if isinstance(item, dict) else None for item in node]
-        # A step's own name may have dots in it: take the longest one that fits.
-        for length in range(len(path), 0, -1):
-            if (name := ".".join(path[:length])) in names:
-                at = names.index(name)
-                changed = _replaced(node[at], path[length:], value, whole) if path[length:] else value
-                return [*node[:at], changed, *node[at + 1 :]]
-        known = [name for name in names if name]
-        raise RecipeError(
-            f"--set {whole}: no step is named {head!r}.{nearest(head, known)} Steps: {', '.join(known)}."
-        )
-    if head == "source" and isinstance(node, str):  # `data: mnist` stands for `data: {source: mnist}`
-        return {"source": value}
-    if isinstance(node, str) and whole.startswith("data."):
-        node = {"source": node}
-    if node is None:
-        node = {}
-    if not isinstance(node, dict):
-        raise RecipeError(f"--set {whole}: there is nothing named {head!r} inside {node!r}.")
-    return {**node, head: _replaced(node.get(head), rest, value, whole) if rest else value}
-
-
 def _with_do(step: Any) -> Any:
     """Checks a step's technique by hand, to name the nearest one."""
     if not isinstance(step, dict):
         raise RecipeError(f"each step is a mapping with 'name' and 'do'; received {step!r}.")
     label = f"step {step.get('name', '?')!r}"
     if "do" not in step:
-        raise RecipeError(f"{label} does not say what it does; add 'do: ' and one of {', '.join(_STEPS)}.")
-    if not isinstance(step["do"], str) or step["do"] not in _STEPS:
+        raise RecipeError(f"{label} does not say what it does; add 'do: ' and one of {', '.join(STEPS)}.")
+    if not isinstance(step["do"], str) or step["do"] not in STEPS:
         raise RecipeError(
-            f"{label}: there is no technique {step['do']!r}.{nearest(str(step['do']), _STEPS)} "
-            f"Known: {', '.join(_STEPS)}."
+            f"{label}: there is no technique {step['do']!r}.{nearest(str(step['do']), STEPS)} "
+            f"Known: {', '.join(STEPS)}."
         )
     return step
 
@@ -258,7 +226,7 @@ def _first_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
     if first["type"] == "value_error":
         field = f"{first['loc'][-1]}: " if first["loc"] and first["loc"][-1] in owner.model_fields else ""
         return f"{location}{field}{message}" + ("" if message.endswith((".", "?")) else ".")
-    keys = [str(part) for part in first["loc"] if str(part) not in _STEPS]
+    keys = [part for part in first["loc"] if isinstance(part, str) and part not in STEPS]
     if first["type"] == "literal_error":
         expected = [word.strip("'") for word in re.split(r", | or ", first["ctx"]["expected"])]
         hint = nearest(str(first["input"]), expected)
@@ -273,7 +241,7 @@ def _where(loc: tuple[int | str, ...], tree: Mapping[str, Any]) -> tuple[str, ty
     for position, part in enumerate(loc):
         if loc[0] == "steps" and position == 1 and isinstance(part, int):
             step = tree["steps"][part]
-            words, owner = f"step {step.get('name', part + 1)!r}: ", _STEPS[step["do"]]
+            words, owner = f"step {step.get('name', part + 1)!r}: ", STEPS[step["do"]]
         elif isinstance(part, str) and part in _SECTIONS and position < len(loc) - 1:
             words, owner = f"{words}{part}: ", _SECTIONS[part]
     return words, owner

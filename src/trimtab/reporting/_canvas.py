@@ -23,6 +23,7 @@ __all__ = [
     "new_axes",
     "new_figure",
     "quiet",
+    "subtitle",
     "write_png",
 ]
 
@@ -57,6 +58,18 @@ def new_axes(title: str, width: float, height: float, texts: Iterable[str]) -> t
     )  # fmt: skip
     quiet(axes)
     return figure, axes
+
+
+def subtitle(axes: Axes, title: str, text: str, lift: float = 0) -> None:
+    """Writes a second line below the title of axes, `lift` points higher than usual."""
+    axes.set_title(
+        axes.get_title(loc="left"), loc="left", pad=26 + lift, fontsize=12, color=INK,
+        fontweight=bold(fonts_for([title])),
+    )  # fmt: skip
+    axes.annotate(
+        for_matplotlib(text, 110), (0, 1), xytext=(0, 9 + lift), xycoords="axes fraction",
+        textcoords="offset points", fontsize=9.5, color=MUTED,
+    )  # fmt: skip
 
 
 def quiet(axes: Axes) -> None:

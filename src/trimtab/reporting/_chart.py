@@ -5,7 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Bar", "Bars", "Cell", "Chart", "Curves", "Heat", "Interval", "Line", "Matrix", "Point", "Scatter"]
+__all__ = [
+    "Bar",
+    "Bars",
+    "Cell",
+    "Chart",
+    "Curves",
+    "GroupRow",
+    "Groups",
+    "Heat",
+    "Interval",
+    "Line",
+    "Matrix",
+    "Point",
+    "Scatter",
+    "Strip",
+]
 
 Interval = tuple[float, float]
 
@@ -210,3 +225,88 @@ class Heat(Chart):
             if value <= self.end and self.shade(value) - self.shade(chosen[-1]) >= 0.09:
                 chosen.append(value)
         return tuple(chosen)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A piece of a bar in a row of groups: where it lies, and the number written behind it.
+
+    Attributes:
+        series: place of its name and colour in the chart's series.
+        lane: which of the row's bars it is a piece of, from the top.
+    """
+
+    series: int
+    start: float
+    length: float
+    shown: str = ""
+    lane: int = 0
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A group of channels: a line of words, and its bars below.
+
+    Attributes:
+        others: what is tied to it, beside the one that it is named after.
+        size: how many channels it has, in words; empty where the bars tell.
+        reason: why it was left alone; empty where it was not.
+        hover: what is shown when it is pointed at, line by line.
+    """
+
+    name: str
+    others: tuple[str, ...]
+    reason: str
+    strips: tuple[Strip, ...]
+    hover: tuple[str, ...]
+    size: str = ""
+
+    def words(self, room: int) -> tuple[str, str]:
+        """Returns its name and what is tied to it, or why it was left alone, in `room` letters together."""
+        most = max(room * 3 // 5, 12)
+        name = self.name if len(self.name) <= most else "…" + self.name[1 - most :]
+        room -= len(name) + 2
+        if self.reason:
+            why = f"left alone: {self.reason}"
+            return name, why if len(why) <= room else why[: max(room - 1, 0)] + "…"
+        size = f"{self.size}, " if self.size and self.others else self.size
+        for shown in range(len(self.others), 0, -1):
+            left = len(self.others) - shown
+            told = f"{size}with {', '.join(self.others[:shown])}" + (f" and {left} more" if left else "")
+            if len(told) <= room:
+                return name, told
+        tied = f"{size}with {len(self.others)} more" if self.others else size
+        return name, tied if len(tied) <= room else ""
+
+
+@dataclass(frozen=True)
+class Groups(Chart):
+    """Groups of channels that live and die together, one below the other.
+
+    Attributes:
+        subtitle: what is true of the whole model.
+        rows: from the top.
+        series: name, colour and opacity of each kind of bar.
+        lanes: how many bars a row has.
+        end: where the longest bar may end.
+        ticks: where the x axis is marked, in percent.
+    """
+
+    subtitle: str
+    rows: tuple[GroupRow, ...]
+    series: tuple[tuple[str, str, float], ...]
+    x_title: str
+    lanes: int
+    end: float
+    ticks: tuple[float, ...]
+
+    @property
+    def places(self) -> tuple[tuple[float, float], ...]:
+        """Centre and breadth of each lane's bar, in rows, from the middle of the row."""
+        breadth = 0.44 / self.lanes
+        return tuple((0.02 + (lane + 0.5) * breadth, 0.86 * breadth) for lane in range(self.lanes))
+
+    @property
+    def words_at(self) -> float:
+        """Where the line of words stands, in rows, from the middle of the row."""
+        return -0.19

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from trimtab.reporting import _bars as bars
+from trimtab.reporting._channel_maps import channel_maps
 from trimtab.reporting._chart import Chart, Matrix
 from trimtab.reporting._curves import curves
 from trimtab.reporting._data import ReportData
@@ -22,6 +23,7 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         curves(data, "accuracy"),
         curves(data, "loss"),
         *sensitivity_maps(data),
+        *channel_maps(data),
         bars.accuracy_bars(data),
         bars.size_bars(data),
         bars.quantized_bars(data),

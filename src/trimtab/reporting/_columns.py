@@ -73,6 +73,20 @@ def _latency(row: ResultRow) -> Cell:
     return Cell(formats.milliseconds(row.value("latency_ms")), formats.interval(number, digits=None))
 
 
+def _batch(row: ResultRow) -> Cell:
+    """Shows how long a whole batch takes, and the share of one image in it."""
+    number = row.numbers.get("batch_ms")
+    images, each = row.value("batch_images"), row.value("batch_latency_ms")
+    of = f"{images:.0f} images, {formats.milliseconds(each)} each" if images and each is not None else ""
+    return Cell(formats.milliseconds(None if number is None else number.value), of)
+
+
+def _smaller(row: ResultRow) -> Cell:
+    """Shows how many times smaller a file is, and by how many percent."""
+    value = row.value("size_reduction")
+    return Cell(formats.times(value), "" if not value else formats.signed_share(1 / value - 1))
+
+
 def _training(row: ResultRow) -> Cell:
     return Cell(formats.seconds(row.value("training_seconds")) if row.kind == "keras" else formats.NOTHING)
 
@@ -148,10 +162,19 @@ COLUMNS: tuple[Column, ...] = (
         "latency_ms",
     ),
     Column(
+        "Batch latency",
+        "ms/batch",
+        "Milliseconds for many images at once, and the share of one image in them. Where that is less than "
+        "an image alone takes, the runtime gains by doing many together.",
+        _batch,
+        "batch_latency_ms",
+    ),
+    Column(
         "Size reduction",
         "",
-        f"The baseline's bytes divided by this file's; 1× is the same. {_OTHER_RUNTIME}",
-        _times("size_reduction"),
+        "The baseline's bytes divided by this file's, and the change in percent; 1× is the same. "
+        f"{_OTHER_RUNTIME}",
+        _smaller,
         "size_reduction",
         one_runtime=True,
     ),

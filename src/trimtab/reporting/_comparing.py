@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from trimtab.reporting._data import ResultRow, Step
+from trimtab.reporting._distillation import teacher_names
 from trimtab.reporting._steps import origin
 
-__all__ = ["compared_with", "files_of", "first_trained", "paired_p"]
+__all__ = ["compared_with", "control_of", "files_of", "first_trained", "paired_p", "teachers_of"]
 
 
 def paired_p(predictions: Mapping[str, np.ndarray], name: str, other: str) -> float | None:
@@ -29,13 +30,15 @@ def compared_with(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step
 
     For a quantized file that is the float file of the same model; then the file of the same scheme,
     or else the float file, of a model that its model was made from; then that of the first model that
-    was trained. For a Keras model it is the
-    model it was made from; for one trained from scratch, the first model that was trained. A file is
-    compared with a Keras model only where no file will do.
+    was trained. For a Keras model it is the model it was made from; for one trained from scratch, the
+    first model that was trained; for a student, its twin that had no teacher, or else its teacher. A file
+    is compared with a Keras model only where no file will do.
     """
     line = _ancestors(steps, origin(steps, row.name))
     models = {other.name: other for other in rows if other.kind == "keras"}
     if row.kind == "keras":
+        if line and (twin := control_of(line[0], steps)) is not None and twin.name in models:
+            return models[twin.name]
         made_from = next((models[step.name] for step in line[1:] if step.name in models), None)
         first = first_trained(rows, steps)
         fresh = bool(line) and line[0].do == "train" and line[0].source is None
@@ -56,6 +59,26 @@ def compared_with(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step
     )
 
 
+def control_of(step: Step, steps: tuple[Step, ...]) -> Step | None:
+    """Returns the step that trained a student's twin on the labels alone: what the teacher is measured by."""
+    if step.do != "distill":
+        return None
+    return next((other for other in steps if other.do == "train" and _begins(other) == _begins(step)), None)
+
+
+def teachers_of(step: Step, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Returns the steps whose models taught a student, in the recipe's order of naming."""
+    named = teacher_names(step.config) if step.do == "distill" else ()
+    return tuple(other for name in named if (other := origin(steps, name)) is not None)
+
+
+def _begins(step: Step) -> tuple[object, ...]:
+    """Returns what a step's model was before it learned, and which part learns: twins begin alike."""
+    model = step.config.get("model")
+    built = sorted(map(str, model.items())) if isinstance(model, Mapping) else None
+    return built, step.source, step.config.get("shrink"), step.config.get("trainable") or "all"
+
+
 def first_trained(rows: tuple[ResultRow, ...], steps: tuple[Step, ...]) -> ResultRow | None:
     """Returns the first measured model that was trained from scratch: the other configurations' yardstick."""
     fresh = {step.name for step in steps if step.do == "train" and step.source is None}
@@ -71,11 +94,15 @@ def files_of(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step, ...
 
 
 def _ancestors(steps: tuple[Step, ...], step: Step | None) -> list[Step]:
-    """Returns a step and those it was made from, nearest first; a selection is the step it selected."""
+    """Returns a step and those it was made from, nearest first; a selection is the step it selected.
+
+    A student that began anew comes from its teacher, in a way: that is what it stands in for.
+    """
     by_name = {item.name: item for item in steps}
     line: list[Step] = []
     while step is not None and step not in line:
         if step.do != "select":
             line.append(step)
-        step = by_name.get(step.source or "")
+        following = step.source or next(iter(teacher_names(step.config) if step.do == "distill" else ()), "")
+        step = by_name.get(following)
     return line

@@ -67,7 +67,8 @@ def y_range(lines: tuple[Line, ...], measure: str) -> Interval:
 
 
 def _line(data: ReportData, step: Step, measure: str, colour: str) -> Line:
-    parent = origin(data.steps, step.source)
+    # A narrower copy has new weights: it begins where every new model does.
+    parent = None if step.config.get("shrink") else origin(data.steps, step.source)
     kept = _kept(parent)
     points = step.history if kept is None else (kept, *step.history)
     before = 0 if kept is None else kept.epoch

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from trimtab.reporting._channels import ChannelPruning
+    from trimtab.reporting._distillation import Distillation
 
 __all__ = [
     "ClassScore",
@@ -144,7 +148,10 @@ class Step:
         note: what the recipe's writer says of it.
         remarks: what the step recorded beside numbers: ``(name, value)`` in words.
         skipped: what was left alone, and why.
-        missed: where pruning made fewer zeros than were asked for; one sentence each.
+        missed: what pruning did not reach of what was asked for; one sentence each.
+        channels: what removing channels left of each group.
+        distillation: how the student was taught.
+        weights: where the weights of a new model came from, in words.
     """
 
     name: str
@@ -165,6 +172,9 @@ class Step:
     remarks: tuple[tuple[str, str], ...] = ()
     file: FileRecord | None = None
     scan: Scan | None = None
+    channels: ChannelPruning | None = None
+    distillation: Distillation | None = None
+    weights: str = ""
     summary: str = ""
     parameters: int | None = None
     non_zeros: int | None = None

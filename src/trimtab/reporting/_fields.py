@@ -10,7 +10,7 @@ from typing import Any
 
 from trimtab.errors import RunError
 
-__all__ = ["Fields", "read_fields"]
+__all__ = ["Fields", "damaged_item", "pairs", "read_fields"]
 
 
 class Fields:
@@ -94,6 +94,28 @@ def read_fields(path: Path) -> Fields:
             f"{path} holds {_shown(content)}, where an object was needed. It is not a file of a Trimtab run."
         )
     return Fields(content, str(path))
+
+
+def damaged_item(record: Fields, key: str, item: Any, wanted: str) -> RunError:
+    """Returns the error for an item of a list that is not what it should be."""
+    return RunError(
+        f"{record.where}: {key!r} holds {str(item)[:40]!r}, where {wanted} was needed. "
+        "The file is damaged; run the recipe again with --resume."
+    )
+
+
+def pairs(record: Fields, key: str) -> tuple[tuple[str, str], ...]:
+    """Reads a list of pairs of words, such as names with reasons.
+
+    Raises:
+        RunError: it holds something else.
+    """
+    found = []
+    for item in record.items(key):
+        if not isinstance(item, list) or len(item) != 2:
+            raise damaged_item(record, key, item, "a pair of words")
+        found.append((str(item[0]), str(item[1])))
+    return tuple(found)
 
 
 def _first_line(error: Exception) -> str:

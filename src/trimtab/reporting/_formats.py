@@ -15,6 +15,7 @@ __all__ = [
     "points",
     "seconds",
     "share",
+    "signed_share",
     "size",
     "times",
 ]
@@ -48,6 +49,14 @@ def points(value: float | None) -> str:
         return NOTHING
     shown = f"{100 * value:+.1f}".replace("-", "−")
     return "±0.0" if shown in ("+0.0", "−0.0") else shown
+
+
+def signed_share(value: float | None) -> str:
+    """A change as percent with its sign: ``-0.922`` is ``"−92 %"``, near the ends ``"−99.4 %"``."""
+    if value is None:
+        return NOTHING
+    shown = share(abs(value))
+    return "±0 %" if shown in ("0 %", "0.0 %") else f"{'−' if value < 0 else '+'}{shown}"
 
 
 def size(value: float | None) -> str:

@@ -12,10 +12,13 @@ from typing import Any
 
 from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
+from trimtab.reporting._channel_section import channel_sections
+from trimtab.reporting._channel_words import reasons
 from trimtab.reporting._chart import Bars, Chart, Curves, Heat, Matrix, Scatter
 from trimtab.reporting._columns import MORE
 from trimtab.reporting._curves import curve_steps
 from trimtab.reporting._data import ReportData, Scan, Step
+from trimtab.reporting._distillation_section import distillation_sections
 from trimtab.reporting._plotly import figure
 from trimtab.reporting._table import cells, shown_columns
 
@@ -56,6 +59,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         count=formats.count,
         seconds=formats.seconds,
         share=formats.share,
+        reasons=reasons,
         unbroken=_unbroken,
     )
     payload = _json({chart.key: figure(chart) for chart in drawn})
@@ -76,8 +80,11 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         more_table=[(row, cells(data, row, more)) for row in data.rows],
         parity=_parity_table(data),
         scans=[_scan_table(data, step, step.scan) for step in data.steps if step.scan and step.scan.layers],
+        pruned_channels=channel_sections(data),
+        taught=distillation_sections(data),
         curve_names=[step.name for step in curve_steps(data)],
         curves_cut=any(isinstance(chart, Curves) and chart.cut for chart in drawn),
+        curves_taught=any(step.distillation is not None for step in curve_steps(data)),
         untimed=_untimed(data, drawn),
         facts=_facts(data),
         machine=_mapping(data.machine),

@@ -6,10 +6,12 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Heat, Matrix, Point, Scatter
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Groups, Heat, Matrix, Point, Scatter
 from trimtab.reporting._lettering import for_plotly
 from trimtab.reporting._palette import BLUES, KIND_COLOURS, REDS
 from trimtab.reporting._placement import limits, log_ticks, places
+from trimtab.reporting._plotly_groups import groups_figure
+from trimtab.reporting._plotly_layout import plain_layout
 
 __all__ = ["figure"]
 
@@ -23,6 +25,11 @@ def figure(chart: Chart) -> dict[str, Any]:
     Colours of text, grid and background are left to the page, which knows whether it is dark.
     """
     raise TypeError(f"no Plotly form for {type(chart).__name__}")
+
+
+@figure.register
+def _groups(chart: Groups) -> dict[str, Any]:
+    return groups_figure(chart)
 
 
 @figure.register
@@ -52,7 +59,7 @@ def _scatter(chart: Scatter) -> dict[str, Any]:
         if chosen:
             traces.append(_points(chosen, name, symbol, unnamed))
     (left, right), (low, high) = limits(chart.points, chart.log_x)
-    layout = _layout(chart.x_title, chart.y_title, 420)
+    layout = plain_layout(chart.x_title, chart.y_title, 420)
     layout["xaxis"] |= {"type": "log" if chart.log_x else "linear", "range": [left, right]}
     if chart.log_x:
         ticks = log_ticks(left, right)
@@ -148,7 +155,7 @@ def _curves(chart: Curves) -> dict[str, Any]:
             )
         if (kept := line.kept) is not None:
             traces.append(_kept_epoch(line.colour, name, kept))
-    layout = _layout("Epoch", chart.y_title, 380)
+    layout = plain_layout("Epoch", chart.y_title, 380)
     layout["hovermode"] = "x"
     layout["xaxis"] |= {"tickvals": list(chart.ticks), "range": list(chart.x_range)}
     layout["yaxis"] |= {"range": list(chart.y_range)}
@@ -177,7 +184,7 @@ def _bars(chart: Bars) -> dict[str, Any]:
     for (name, colour, bars), lane in zip(chart.series, lanes, strict=True):
         centres = [labels.index(bar.label) - 0.4 + (lane + 0.5) * breadth for bar in bars]
         traces += _bar_traces(chart.start, for_plotly(name), colour, bars, centres, 0.86 * breadth)
-    layout = _layout(chart.x_title, "", 110 + round(len(labels) * max(30, 21 * (max(lanes) + 1))))
+    layout = plain_layout(chart.x_title, "", 110 + round(len(labels) * max(30, 21 * (max(lanes) + 1))))
     layout["barmode"] = "overlay"
     layout["showlegend"] = len(chart.series) > 1
     layout["xaxis"] |= {"range": [chart.start, chart.end]}
@@ -252,7 +259,7 @@ def _matrix(chart: Matrix) -> dict[str, Any]:
             "text": [[f"{count:,}" for count in counts] for counts in chart.counts],
             "texttemplate": "%{text}",
         }
-    layout = _layout(
+    layout = plain_layout(
         "Predicted class",
         "True class",
         200 + (36 if len(names) <= 15 else 20) * len(names) if not many else 720,
@@ -303,7 +310,7 @@ def _heat(chart: Heat) -> dict[str, Any]:
         "xgap": 2,
         "ygap": 2,
     }
-    layout = _layout(chart.x_title, chart.y_title, 150 + 28 * max(len(rows), 3))
+    layout = plain_layout(chart.x_title, chart.y_title, 150 + 28 * max(len(rows), 3))
     layout["margin"]["t"] = 36
     layout["title"] = {
         "text": for_plotly(chart.subtitle, 90),
@@ -343,14 +350,3 @@ def _numbers(chart: Heat) -> list[dict[str, Any]]:
 def _colours(palette: tuple[str, ...]) -> list[list[Any]]:
     """Returns a palette as Plotly takes a colour scale."""
     return [[number / (len(palette) - 1), colour] for number, colour in enumerate(palette)]
-
-
-def _layout(x_title: str, y_title: str, height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
-        "xaxis": {"title": {"text": x_title, "standoff": 12}, "automargin": True, "zeroline": False},
-        "yaxis": {"title": {"text": y_title, "standoff": 10}, "automargin": True, "zeroline": False},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "hoverlabel": {"align": "left"},
-    }

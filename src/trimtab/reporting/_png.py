@@ -14,8 +14,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from trimtab.reporting._canvas import INK, MUTED, bold, error_bars, legend, new_axes
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Heat, Matrix, Scatter
+from trimtab.reporting._canvas import INK, MUTED, error_bars, legend, new_axes, subtitle
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Groups, Heat, Matrix, Scatter
+from trimtab.reporting._groups_png import draw_groups
 from trimtab.reporting._lettering import fonts_for, for_matplotlib
 from trimtab.reporting._palette import REDS
 from trimtab.reporting._points import draw_points
@@ -27,6 +28,11 @@ __all__ = ["draw"]
 def draw(chart: Chart) -> Figure:
     """Returns a chart as a Matplotlib figure, without touching pyplot or any setting."""
     raise TypeError(f"no picture for {type(chart).__name__}")
+
+
+@draw.register
+def _groups(chart: Groups) -> Figure:
+    return draw_groups(chart)
 
 
 @draw.register
@@ -161,7 +167,7 @@ def _heat(chart: Heat) -> Figure:
     width = 0.9 + 0.078 * max(map(len, labels)) + max(0.92 * len(chart.columns) + 1.1, 5.9)
     figure, axes = new_axes(chart.title, width, 1.85 + 0.34 * max(len(labels), 3), labels)
     fonts, long = fonts_for(labels), len(labels) > 15
-    _subtitle(axes, chart, 13 if long else 0)
+    subtitle(axes, chart.title, chart.subtitle, 13 if long else 0)
     colours = LinearSegmentedColormap.from_list("lost", REDS)
     shades = [[np.nan if c.value is None else chart.shade(c.value) for c in line] for line in chart.cells]
     edges = np.arange(len(chart.columns) + 1) - 0.5, np.arange(len(labels) + 1) - 0.5
@@ -187,18 +193,6 @@ def _heat(chart: Heat) -> Figure:
     axes.set_ylabel(chart.y_title)
     _scale(figure, axes, picture, chart)
     return figure
-
-
-def _subtitle(axes: Axes, chart: Heat, lift: float) -> None:
-    """Writes a second line below the title, `lift` points higher than usual."""
-    axes.set_title(
-        axes.get_title(loc="left"), loc="left", pad=26 + lift, fontsize=12, color=INK,
-        fontweight=bold(fonts_for([chart.title])),
-    )  # fmt: skip
-    axes.annotate(
-        for_matplotlib(chart.subtitle, 110), (0, 1), xytext=(0, 9 + lift), xycoords="axes fraction",
-        textcoords="offset points", fontsize=9.5, color=MUTED,
-    )  # fmt: skip
 
 
 def _scale(figure: Figure, axes: Axes, picture: Any, chart: Heat) -> None:

@@ -26,7 +26,7 @@ def read_rows(steps: tuple[Step, ...], benchmark: Fields) -> tuple[ResultRow, ..
                 kind=kind,
                 scheme=(step.file.scheme if step and step.file else "float32") if kind == "litert" else "",
                 did=step.did if step else "",
-                numbers=_with_facts(given, made_by),
+                numbers=_with_facts(_with_batch(given, benchmark), made_by),
                 notes=fields.texts("notes"),
                 keras_bytes=made_by.keras_bytes if made_by else None,
             )
@@ -46,6 +46,16 @@ def _with_facts(numbers: dict[str, Number], step: Step | None) -> dict[str, Numb
     }
     filled = {key: Number(value) for key, value in known.items() if value is not None and key not in numbers}
     return {**numbers, **filled}
+
+
+def _with_batch(numbers: dict[str, Number], benchmark: Fields) -> dict[str, Number]:
+    """Adds how long a whole batch takes; the benchmark gives the share of one image in it."""
+    each, images = numbers.get("batch_latency_ms"), benchmark.fields("settings").integer("batch")
+    if each is None or not images:
+        return numbers
+    low, high = (None if end is None else images * end for end in (each.low, each.high))
+    whole = Number(images * each.value, low, high, each.unit, each.method)
+    return {**numbers, "batch_ms": whole, "batch_images": Number(images)}
 
 
 def _number(fields: Fields) -> Number | None:

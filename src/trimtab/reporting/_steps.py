@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.errors import RunError
+from trimtab.reporting._channels import ChannelPruning, read_pruning
 from trimtab.reporting._data import EpochPoint, FileRecord, LayerZeros, Step
-from trimtab.reporting._fields import Fields, read_fields
+from trimtab.reporting._distillation import read_distillation
+from trimtab.reporting._fields import Fields, pairs, read_fields
 from trimtab.reporting._scan import read_scan
 from trimtab.reporting._told import remarks, told
 
-__all__ = ["inside", "origin", "read_steps"]
+__all__ = ["first_weights", "inside", "origin", "read_steps"]
 
 _LARGEST_TEXT = 2_000_000  # bytes; a summary or a history is a few pages
 
@@ -33,6 +35,17 @@ def origin(steps: tuple[Step, ...], name: str | None) -> Step | None:
             return step
         name = step.source
     return None
+
+
+def first_weights(steps: tuple[Step, ...], name: str | None) -> tuple[str, str]:
+    """Returns the step that a model's weights go back to, and where it had its own from; empty if unknown."""
+    by_name = {step.name: step for step in steps}
+    step = by_name.get(name or "")
+    for _ in steps:
+        if step is None or step.weights:
+            break
+        step = None if step.config.get("shrink") else by_name.get(step.source or "")
+    return (step.name, step.weights) if step is not None else ("", "")
 
 
 def inside(folder: Path, *parts: str) -> Path:
@@ -72,12 +85,15 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         best_epoch=record.integer("best_epoch"),
         training_seconds=record.number("training_seconds"),
         layers=_layers(record),
-        skipped=_skipped(record),
+        skipped=pairs(record, "skipped"),
         missed=record.texts("missed"),
         notes=record.texts("notes"),
         remarks=remarks(record),
         file=_file(name, files, record) if do == "export" else None,
         scan=read_scan(read_fields(inside(place, scanned))) if (scanned := files.text("scan")) else None,
+        channels=_channels(place, files, record) if do == "prune_channels" else None,
+        distillation=read_distillation(record) if do == "distill" else None,
+        weights=record.text("weights_told"),
         summary=_text(inside(place, files.text("summary"))) if files.text("summary") else "",
         parameters=model.integer("parameters"),
         non_zeros=model.integer("non_zeros"),
@@ -123,17 +139,10 @@ def _layers(record: Fields) -> tuple[LayerZeros, ...]:
     )
 
 
-def _skipped(record: Fields) -> tuple[tuple[str, str], ...]:
-    """Reads what was left alone: pairs of name and reason."""
-    found = []
-    for item in record.items("skipped"):
-        if not isinstance(item, list) or len(item) != 2:
-            raise RunError(
-                f"{record.where}: 'skipped' holds {str(item)[:40]!r}, where a name and a reason were needed. "
-                "The file is damaged; run the recipe again with --resume."
-            )
-        found.append((str(item[0]), str(item[1])))
-    return tuple(found)
+def _channels(place: Path, files: Fields, record: Fields) -> ChannelPruning:
+    """Reads what removing channels did, beside what was known of the groups before."""
+    groups = files.text("groups")
+    return read_pruning(record, read_fields(inside(place, groups)) if groups else None)
 
 
 def _file(name: str, files: Fields, record: Fields) -> FileRecord:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trimtab.reporting._channel_words import channel_rounds, channels_pruned
+from trimtab.reporting._distillation import distilled
 from trimtab.reporting._fields import Fields
-from trimtab.reporting._formats import NOTHING, count, percent
+from trimtab.reporting._formats import NOTHING, count, percent, share
 from trimtab.reporting._pruned import pruned, rounds
 
 __all__ = ["remarks", "told"]
@@ -19,6 +21,10 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
         return _trained(source, config, record)
     if do == "prune":
         return f"{of}, {pruned(config, record)}{_epochs(config, record)}"
+    if do == "prune_channels":
+        return f"{of}, {channels_pruned(config, record)}{_epochs(config, record)}"
+    if do == "distill":
+        return f"{_origin(source, config)}, {distilled(config)}{_epochs(config, record)}"
     if do == "export":
         return f"{of} as {config.get('scheme', 'float32')} file"
     if do == "select":
@@ -34,13 +40,34 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
 
 
 def _trained(source: str | None, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    model = config.get("model")
+    origin = _origin(source, config)
+    if not isinstance(config.get("model"), Mapping) or source:
+        origin += ", trained" + (" with its zeros kept" if config.get("keep_zeros") else "")
+    return f"{origin}{_part(config)}{_epochs(config, record)}"
+
+
+def _origin(source: str | None, config: Mapping[str, Any]) -> str:
+    """Says what a step begins with: an earlier model, a narrower copy of it, or an architecture."""
+    model, shrink = config.get("model"), config.get("shrink")
+    if source and isinstance(shrink, int | float):
+        return f"{source} with {share(shrink)} of its channels and new weights"
     if source or not isinstance(model, Mapping):
-        kept = " with its zeros kept" if config.get("keep_zeros") else ""
-        return f"{source or 'a model'}, trained{kept}{_epochs(config, record)}"
-    options = [_option(key, value) for key, value in model.items() if key != "architecture"]
+        return source or "a model"
+    shown = {key: value for key, value in model.items() if key not in ("architecture", "weights")}
+    options = [_option(key, value) for key, value in shown.items()]
     how = f" ({'; '.join(options)})" if options else ""
-    return f"{model.get('architecture', 'model')}{how}{_epochs(config, record)}"
+    return f"{model.get('architecture', 'model')}{how}"
+
+
+def _part(config: Mapping[str, Any]) -> str:
+    """Says which layers learned, where not all of them did."""
+    part = config.get("trainable")
+    if part == "head":
+        return ", its head alone"
+    if isinstance(part, list):
+        return f", only {', '.join(map(str, part))}"
+    whole = part is None or part == "all" or isinstance(part, bool)
+    return "" if whole else f", its last {part} layers and the head"
 
 
 def _epochs(config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -65,7 +92,9 @@ def remarks(record: Fields) -> tuple[tuple[str, str], ...]:
         found.append(("calibrated on", f"{images:,} images of the {calibration.text('part')} part"))
     if (softmax := record.text("softmax", "none")) != "none":
         found.append(("softmax", softmax))
-    found += rounds(record)
+    if weights := record.text("weights_told"):
+        found.append(("starting weights", weights))
+    found += channel_rounds(record) if record.content.get("tied") is not None else rounds(record)
     return tuple((name, value) for name, value in found if value != NOTHING)
 
 

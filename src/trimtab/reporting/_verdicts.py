@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.reporting._channel_verdict import Gain, about_channels, gains, gone
 from trimtab.reporting._comparing import compared_with, files_of, paired_p
 from trimtab.reporting._data import Number, ResultRow, Step
 from trimtab.reporting._formats import count, milliseconds, p_value, points, share, size, times
 from trimtab.reporting._headline import file_ratios
 from trimtab.reporting._pruned import missed
+from trimtab.reporting._steps import first_weights, origin
+from trimtab.reporting._student_verdict import about_student
 from trimtab.reporting._wording import (
     SAME,
     accuracy_change,
@@ -52,10 +55,24 @@ def verdicts(
         parent = compared_with(row, rows, steps)
         if parent is not None and (p := paired_p(predictions, row.name, parent.name)) is not None:
             row = dataclasses.replace(row, numbers={**row.numbers, "parent_p": Number(p)})
-        files = files_of(row, rows, steps)
-        words = verdict(row, parent, first, by_name.get(row.name), machine, files)
+        step, made = by_name.get(row.name), origin(steps, row.name)
+        if row.kind == "keras" and step is not None and step.do == "distill" and row.name != baseline:
+            words = about_student(row, step, rows, steps, predictions)
+        else:
+            files = files_of(row, rows, steps)
+            bought = gains(row, parent, rows, steps) if row.kind == "keras" and parent is not None else ()
+            same = parent is not None and made == origin(steps, parent.name)
+            words = verdict(row, parent, first, step, machine, files, made, bought, same)
+            words = joined(words, _pretrained(row, steps))
         judged.append(dataclasses.replace(row, verdict=words))
     return tuple(judged)
+
+
+def _pretrained(row: ResultRow, steps: tuple[Step, ...]) -> str:
+    """Says where the weights of a trained model began, where that was not chance."""
+    trained = row.kind == "keras" and any(step.name == row.name and step.do == "train" for step in steps)
+    weights = first_weights(steps, row.name)[1] if trained else ""
+    return f"its weights began {weights}" if weights and not weights.startswith("random") else ""
 
 
 def verdict(
@@ -65,6 +82,9 @@ def verdict(
     step: Step | None,
     machine: Mapping[str, Any] | None = None,
     files: tuple[ResultRow, ...] = (),
+    made: Step | None = None,
+    bought: tuple[Gain, ...] = (),
+    same_model: bool = True,
 ) -> str:
     """Says in one line what a step bought on this runtime, from the measured numbers.
 
@@ -75,14 +95,19 @@ def verdict(
         step: the step that made it.
         machine: the run's machine record; says why zeros do not speed anything up here.
         files: the deployable files made from it, where it is a Keras model.
+        made: the step that made the model of it; `step` itself where it is a Keras model.
+        bought: what each runtime made of it, where channels were removed.
+        same_model: whether `parent` has the same model in it.
     """
     is_baseline = baseline is not None and row.name == baseline.name
     if row.kind == "litert":
-        return _BASELINE if is_baseline else _about_file(row, parent, machine or {})
+        return _BASELINE if is_baseline else _about_file(row, parent, machine or {}, made, same_model)
     if is_baseline or parent is None:
         return joined(_BASELINE if is_baseline else "", _as_it_is(row, step, files))
     if step is not None and step.do == "prune":
         return joined(_about_zeros(row, parent, row.value("parent_p")), missed(step.missed))
+    if step is not None and step.do == "prune_channels":
+        return about_channels(row, parent, step, row.value("parent_p"), bought)
     return _about_training(row, parent, row.value("parent_p"))
 
 
@@ -122,7 +147,20 @@ def zero_share(row: ResultRow) -> float | None:
     return 1 - non_zeros / parameters if parameters and non_zeros is not None else None
 
 
-def _about_file(row: ResultRow, parent: ResultRow | None, machine: Mapping[str, Any]) -> str:
+def _other_model(made: Step) -> str:
+    """Says what a model is that stands in for the one before it."""
+    if made.do == "distill":
+        return "the student"
+    return gone(made) if made.do == "prune_channels" else ""
+
+
+def _about_file(
+    row: ResultRow,
+    parent: ResultRow | None,
+    machine: Mapping[str, Any],
+    made: Step | None,
+    same_model: bool,
+) -> str:
     zeros = _zeros_in_file(row, parent, machine)
     if parent is None:
         return joined("a deployable file, whose model was not measured beside it", zeros)
@@ -135,8 +173,13 @@ def _about_file(row: ResultRow, parent: ResultRow | None, machine: Mapping[str, 
         )
         return joined(words, answers, accuracy, zeros)
     change = size_and_speed(row, parent)
-    if parent.scheme != row.scheme:
-        change = f"{_SCHEMES.get(row.scheme, row.scheme)}: {change}" if change else row.scheme
+    ways = [
+        # Beside another model, not all of the difference is the integers'.
+        "" if made is None or same_model else _other_model(made),
+        _SCHEMES.get(row.scheme, row.scheme) if parent.scheme != row.scheme else "",
+    ]
+    how = ", in ".join(filter(None, ways))
+    change = f"{how}: {change}" if how and change else how or change
     return joined(change, accuracy, zeros)
 
 

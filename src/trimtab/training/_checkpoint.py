@@ -25,7 +25,7 @@ from trimtab._atomic import atomic_path
 from trimtab.errors import RunError
 from trimtab.training._state import TrainingState
 
-__all__ = ["Checkpoint", "architecture_digest", "config_digest", "weights_digest"]
+__all__ = ["DAMAGED", "Checkpoint", "architecture_digest", "config_digest", "weights_digest"]
 
 _FORMAT = 1
 _META = "training.json"
@@ -100,7 +100,7 @@ class Checkpoint:
                 f"checkpoint {self.path} asks for more memory than there is. "
                 "Free some, or delete it to begin anew."
             ) from error
-        except _DAMAGED:
+        except DAMAGED:
             return f"the checkpoint {self.path.name} is damaged and was not used; training began anew"
         state.become(restored)
         for variable, value in zip([*self.model, *self.optimizer], [*model, *optimizer], strict=True):
@@ -141,7 +141,7 @@ class Checkpoint:
 
 # What zip, NumPy and JSON raise for bytes that are not theirs. The file was read before: an `OSError` here
 # is a seek to where nothing is, no trouble with the disk.
-_DAMAGED = (
+DAMAGED = (
     AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
     RuntimeError, SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.errors import ConfigError, nearest
+from trimtab.training._trainable import checked_trainable
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Settings"]
 
@@ -34,6 +35,7 @@ class Settings:
     first_best_epoch: int
     augmentation: Any
     seed: int
+    trainable: Any = "all"
 
     def __post_init__(self) -> None:
         _whole("epochs", self.epochs, 1, "how often to go through the training images")
@@ -47,6 +49,7 @@ class Settings:
                 f"first_best_epoch={self.first_best_epoch} comes after the last of epochs={self.epochs}: "
                 "no epoch could be the best. Lower it, or train longer."
             )
+        object.__setattr__(self, "trainable", checked_trainable(self.trainable))
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _number("learning_rate", self.learning_rate, "a number above 0, such as 0.001")

@@ -29,15 +29,20 @@ from trimtab.training._checkpoint import (
 )
 from trimtab.training._history import History
 from trimtab.training._losses import crossentropy, gives_logits
+from trimtab.training._objective import Objective
 from trimtab.training._optimizers import new_optimizer, plain_optimizer
+from trimtab.training._sample_weights import checked_weights
 from trimtab.training._seeding import own_random_state
 from trimtab.training._settings import Settings
 from trimtab.training._state import TrainingState
+from trimtab.training._trainable import Learning, learning_layers
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from trimtab.data import Augmentation, ImageData
 
-__all__ = ["TrainingResult", "train"]
+__all__ = ["TrainingResult", "check_data", "train"]
 
 _PROBED = 4  # images to look at the outputs of a model with
 
@@ -77,13 +82,16 @@ def train(
     first_best_epoch: int = 1,
     augmentation: Augmentation | None = None,
     from_logits: bool | None = None,
+    trainable: str | int | Sequence[str] = "all",
     seed: int = 0,
+    sample_weight: np.ndarray | None = None,
     wrap_optimizer: Callable[[Any], Any] | None = None,
     callbacks: Sequence[Any] = (),
     checkpoint: str | os.PathLike[str] | None = None,
     keep_checkpoint: bool = False,
     progress: Progress | None = None,
     label: str = "train",
+    objective: Objective | None = None,
 ) -> TrainingResult:
     """Trains a Keras model on images, in place, and keeps the epoch that validates best.
 
@@ -118,7 +126,13 @@ def train(
         first_best_epoch: epochs before this one cannot be the best, and are not counted by `patience`.
         augmentation: random changes to the training images; None: none.
         from_logits: whether the model gives logits; None: look at its last layers, and at what it gives.
+        trainable: which layers learn. "all": as the model's own flags say. "head": the classifier alone, the
+            layers after the last feature maps. A number: so many layers with weights before the head, and
+            the head. Names, also of nested models or as ``"conv5_*"``: these, and the head. All others stand
+            still, batch normalisation too; the flags are as they were afterwards.
         seed: decides the order of the images, their augmentation and dropout.
+        sample_weight: (n,), how much each training image counts in the loss: numbers of 0 or more, 1 being
+            usual (a step's loss is the mean of weight times loss). Validation counts each image once.
         wrap_optimizer: makes an optimizer around the one asked for; its variables are in the checkpoint too.
         callbacks: Keras callbacks. Their own state is not in the checkpoint.
         checkpoint: file (`.npz`) that keeps the state after each epoch. Where it exists, training continues
@@ -129,6 +143,7 @@ def train(
             arguments then gives the finished result at once; delete the file once the model is saved.
         progress: where progress is shown; None: nowhere.
         label: what progress calls this training.
+        objective: what to learn beside the labels, as `trimtab.distill` makes it; None: the labels alone.
 
     Returns:
         The model, the history and the notes.
@@ -143,21 +158,25 @@ def train(
     """
     settings = Settings(
         epochs, batch_size, optimizer, learning_rate, schedule, weight_decay, label_smoothing,
-        patience, restore_best, first_best_epoch, augmentation, seed,
+        patience, restore_best, first_best_epoch, augmentation, seed, trainable,
     )  # fmt: skip
     check_fits(model, data)
-    _check_data(data)
+    check_data(data)
+    weighted = checked_weights(sample_weight, len(data.train))
     logits = gives_logits(model, from_logits, data.train.inputs(0, _PROBED))
+    plain = Objective(model, crossentropy(logits, settings.label_smoothing), _accuracy)
+    aim = (objective or plain).weighted(weighted)
     # Taken before the optimizer is built: one that prunes sets weights to zero as it is.
     weights = "" if checkpoint is None else weights_digest(model)
-    notes = _compile_notes(model)
+    learning = learning_layers(model, settings.trainable)
+    notes = [*_compile_notes(model), *([learning.note] if learning.note else [])]
     state = TrainingState()
     inner = new_optimizer(settings, settings.epochs * _steps(data.train, settings))
     outer = inner if wrap_optimizer is None else wrap_optimizer(inner)
-    with own_random_state(), _compiled(model, outer, settings, logits):
+    with own_random_state(), _compiled(model, aim, outer, settings, logits, learning):
         keeper = None
         if checkpoint is not None:
-            keeper = _checkpoint(Path(checkpoint), model, data, settings, logits, inner, weights)
+            keeper = _checkpoint(Path(checkpoint), model, aim, data, settings, logits, inner, weights)
             notes += [note for note in [keeper.restore(state)] if note]
         done = state.done
         with (
@@ -167,9 +186,9 @@ def train(
             ) as task,
         ):
             books = Bookkeeper(settings, state, inner, keeper, task)
-            _fit(model, data, settings, state, [*callbacks, books], task)
+            _fit(aim, data, settings, state, [*callbacks, books], task)
             _close(settings, state, keeper if state.done > done else None, keep_checkpoint)
-            notes += _finish(model, state)
+            notes += _finish(aim.learner, state)
         if keeper is not None and not keep_checkpoint:
             keeper.remove()
     return TrainingResult(model, state.history(), tuple(notes))
@@ -180,8 +199,8 @@ def _steps(split: Any, settings: Settings) -> int:
     return math.ceil(len(split) / settings.batch_size)
 
 
-def _check_data(data: ImageData) -> None:
-    """Refuses data that cannot teach, or cannot judge."""
+def check_data(data: ImageData) -> None:
+    """Raises `DataError` for data that cannot teach, or cannot judge."""
     for name in ("train", "validation"):
         if not len(getattr(data, name)):
             raise DataError(
@@ -199,18 +218,25 @@ def _compile_notes(model: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def _compiled(model: Any, optimizer: Any, settings: Settings, logits: bool) -> Iterator[None]:
-    """Compiles the model for this training; afterwards, whatever happened, with plain Keras parts.
+def _compiled(
+    model: Any,
+    aim: Objective,
+    optimizer: Any,
+    settings: Settings,
+    logits: bool,
+    learning: Learning,
+) -> Iterator[None]:
+    """Compiles the learner for this training, and the model afterwards, whatever happened, with plain parts.
 
     Compiling drops the functions that Keras traced, and with them the last trace of the fused kernels.
     """
     jit = False if on_tensorflow_cpu() else "auto"
     try:
-        with fused_batch_normalization(model):
-            loss = crossentropy(logits, settings.label_smoothing)
-            model.compile(optimizer, loss, metrics=[_accuracy()], jit_compile=jit)
+        with learning.applied(model), fused_batch_normalization(model):
+            learner = aim.learner
+            learner.compile(optimizer, aim.loss, metrics=[aim.accuracy()], jit_compile=jit)
             # Built here and not in the first step, so that a checkpoint has variables to go to.
-            model.optimizer.build(model.trainable_variables)
+            learner.optimizer.build(learner.trainable_variables)
             yield
     finally:
         model.compile(plain_optimizer(settings), crossentropy(logits), metrics=[_accuracy()], jit_compile=jit)
@@ -238,39 +264,49 @@ def _remembered(model: Any, keeper: Checkpoint | None, kept: bool) -> Iterator[N
 
 
 def _checkpoint(
-    path: Path, model: Any, data: ImageData, settings: Settings, logits: bool, inner: Any, weights: str
+    path: Path,
+    model: Any,
+    aim: Objective,
+    data: ImageData,
+    settings: Settings,
+    logits: bool,
+    inner: Any,
+    weights: str,
 ) -> Checkpoint:
-    """Returns the checkpoint of this training, over the variables of the compiled model."""
+    """Returns the checkpoint of this training, over the variables of the compiled learner."""
     if os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for a name that is too long
         raise ConfigError(
             f"checkpoint={str(path)!r} is a folder; it must name a file, such as 'training.npz'."
         )
-    arguments = dataclasses.asdict(settings)
+    arguments, learner = dataclasses.asdict(settings), aim.learner
     belongs_to = {
         **{name: repr(value) for name, value in arguments.items()},
         "from_logits": logits,
         "data": data.digest,
         "architecture": architecture_digest(model),
         "starting weights": weights,
-        "wrapped optimizer": config_digest([type(model.optimizer).__name__, model.optimizer.get_config()]),
+        "wrapped optimizer": config_digest(
+            [type(learner.optimizer).__name__, learner.optimizer.get_config()]
+        ),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "trimtab": __version__,
+        **aim.belongs_to,
     }
-    optimizers = {id(variable): variable for variable in [*model.optimizer.variables, *inner.variables]}
+    optimizers = {id(variable): variable for variable in [*learner.optimizer.variables, *inner.variables]}
     left, began = _left.get(model, ("", ""))
     return Checkpoint(
         path,
         belongs_to,
-        model.variables,
-        model.weights,
+        learner.variables,
+        learner.weights,
         list(optimizers.values()),
         began if left == weights else "",
     )
 
 
 def _fit(
-    model: Any,
+    aim: Objective,
     data: ImageData,
     settings: Settings,
     state: TrainingState,
@@ -283,7 +319,7 @@ def _fit(
         task.advance(done * steps, f"continued after epoch {done}")
     if state.stopped or done >= settings.epochs:
         return
-    model.fit(
+    aim.learner.fit(
         batches(
             data.train,
             settings.batch_size,
@@ -291,6 +327,9 @@ def _fit(
             epochs=settings.epochs - done,
             first_epoch=done,
             augmentation=settings.augmentation,
+            views=aim.views,
+            targets=aim.targets(),
+            sample_weight=aim.sample_weight,
         ),
         steps_per_epoch=steps,
         initial_epoch=done,
@@ -312,11 +351,11 @@ def _close(settings: Settings, state: TrainingState, keeper: Checkpoint | None, 
         keeper.write(state)
 
 
-def _finish(model: Any, state: TrainingState) -> list[str]:
+def _finish(learner: Any, state: TrainingState) -> list[str]:
     """Puts the best weights back, and returns what there is to say about the end."""
     notes = [state.stopped] if state.stopped else []
     if state.best_weights is not None and state.best_epoch != state.done:
-        for weight, value in zip(model.weights, state.best_weights, strict=True):
+        for weight, value in zip(learner.weights, state.best_weights, strict=True):
             weight.assign(value)
         best = state.epochs[state.best_epoch - 1]
         notes.append(

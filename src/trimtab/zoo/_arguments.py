@@ -7,9 +7,17 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, nearest
 
-__all__ = ["check_classes", "check_image_shape", "check_rate", "check_whole", "check_wholes"]
+__all__ = [
+    "check_choice",
+    "check_classes",
+    "check_factor",
+    "check_image_shape",
+    "check_rate",
+    "check_whole",
+    "check_wholes",
+]
 
 
 def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
@@ -62,3 +70,25 @@ def check_rate(name: str, value: Any) -> float:
             f"Received: {name}={value!r}."
         )
     return rate
+
+
+def check_factor(name: str, value: Any) -> float:
+    """Returns a factor for a network's width or depth as a float: a number above 0."""
+    try:
+        factor = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError):
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise ConfigError(f"{name} must be a number above 0, such as 0.5 or 1.0. Received: {name}={value!r}.")
+    return factor
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """Returns `value` where it is one of `choices`, or says which there are."""
+    for choice in choices:
+        if choice == value and type(choice) is type(value):
+            return choice
+    listed = ", ".join(repr(choice) for choice in choices)
+    words = [choice for choice in choices if isinstance(choice, str)]
+    meant = nearest(value, words) if isinstance(value, str) else ""
+    raise ConfigError(f"{name} must be one of {listed}. Received: {name}={value!r}.{meant}")

@@ -9,7 +9,8 @@ import keras
 
 from trimtab.errors import ConfigError
 from trimtab.zoo._arguments import check_classes, check_image_shape, check_rate, check_whole, check_wholes
-from trimtab.zoo._seeds import glorot_uniform, he_normal, layer_seed
+from trimtab.zoo._logits import average, logits
+from trimtab.zoo._seeds import he_normal
 
 __all__ = ["cnn"]
 
@@ -72,12 +73,8 @@ def cnn(
             number += 1
             x = _convolution(x, f"conv_{number}", channels, kernel, batch_norm, seed)
         x = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"pool_{stage}")(x)
-    x = _head(x, dense, seed)
-    x = _dropout(x, "dropout", rate, seed)
-    logits = keras.layers.Dense(
-        classes, kernel_initializer=glorot_uniform(seed, "logits"), dtype="float32", name="logits"
-    )(x)
-    return keras.Model(images, logits, name="cnn")
+    x = _vector(x, dense, seed)
+    return keras.Model(images, logits(x, classes, rate, seed), name="cnn")
 
 
 def _check_room(shape: tuple[int, int, int], stages: int) -> None:
@@ -107,15 +104,10 @@ def _convolution(x: Any, name: str, channels: int, kernel: int, batch_norm: bool
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _dropout(x: Any, name: str, rate: float, seed: int) -> Any:
-    """Adds dropout, or nothing where the rate is 0."""
-    return keras.layers.Dropout(rate, seed=layer_seed(seed, name), name=name)(x) if rate else x
-
-
-def _head(x: Any, dense: int, seed: int) -> Any:
+def _vector(x: Any, dense: int, seed: int) -> Any:
     """Turns feature maps into a vector: flattened into a hidden layer, or averaged."""
     if not dense:
-        return keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="average")(x)
+        return average(x)
     x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
     return keras.layers.Dense(
         dense, activation="relu", kernel_initializer=he_normal(seed, "dense"), name="dense"

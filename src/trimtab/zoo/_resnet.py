@@ -9,7 +9,8 @@ import keras
 
 from trimtab.errors import ConfigError
 from trimtab.zoo._arguments import check_classes, check_image_shape, check_rate, check_whole
-from trimtab.zoo._seeds import glorot_uniform, he_normal, layer_seed
+from trimtab.zoo._logits import average, logits
+from trimtab.zoo._seeds import he_normal
 
 __all__ = ["resnet"]
 
@@ -73,13 +74,7 @@ def resnet(
         for block in range(1, (depth - 2) // 6 + 1):
             stride = 2 if stage > 1 and block == 1 else 1
             x = _block(x, f"stage_{stage}_block_{block}", width * 2 ** (stage - 1), stride, seed)
-    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="average")(x)
-    if rate:
-        x = keras.layers.Dropout(rate, seed=layer_seed(seed, "dropout"), name="dropout")(x)
-    logits = keras.layers.Dense(
-        classes, kernel_initializer=glorot_uniform(seed, "logits"), dtype="float32", name="logits"
-    )(x)
-    return keras.Model(images, logits, name=f"resnet_{depth}")
+    return keras.Model(images, logits(average(x), classes, rate, seed), name=f"resnet_{depth}")
 
 
 def _block(x: Any, name: str, channels: int, stride: int, seed: int) -> Any:

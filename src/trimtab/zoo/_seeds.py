@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import keras
 
-__all__ = ["glorot_uniform", "he_normal", "layer_seed"]
+from trimtab.models._seed import layer_seed
 
-
-def layer_seed(seed: int, name: str) -> int:
-    """Returns a seed for the layer called `name` in a model seeded with `seed`.
-
-    It depends on the name, not on the position: adding dropout, say, leaves the other layers' initial
-    weights as they were, so that two variants start from the same point.
-    """
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+__all__ = ["glorot_uniform", "he_normal", "he_normal_depthwise", "layer_seed"]
 
 
 def he_normal(seed: int, name: str) -> Any:
     """Returns He et al.'s (2015) initialiser for a layer that a ReLU follows."""
     return keras.initializers.HeNormal(seed=layer_seed(seed, name))
+
+
+def he_normal_depthwise(seed: int, name: str) -> Any:
+    """Returns He et al.'s initialiser for a depthwise convolution.
+
+    Keras counts all channels as inputs of each output, where a depthwise convolution sees one: by the outputs
+    the count is right.
+    """
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_out", distribution="truncated_normal", seed=layer_seed(seed, name)
+    )
 
 
 def glorot_uniform(seed: int, name: str) -> Any:

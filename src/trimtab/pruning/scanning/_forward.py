@@ -1,31 +1,25 @@
-"""The forward pass of a classifier as one compiled function, which sees weights that change between calls.
-
-What Keras compiles for `predict` cannot be used: on TensorFlow its input pipeline makes each call end late,
-and on JAX it works on a copy of the weights.
-"""
+"""How a classifier does on some images with the weights that it has now: batches of one size, a judgement."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 
 from trimtab.data import ImageData
 from trimtab.errors import ConfigError, ModelError
+from trimtab.models._forward import Outputs, forward
 from trimtab.training._losses import gives_logits
 
 if TYPE_CHECKING:
     from trimtab.data import Split
 
 __all__ = ["Batch", "Judgement", "check_arguments", "forward", "judge", "logits_given", "padded_batches"]
-
-Outputs = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 _LEAST_PROBABILITY = 1e-7  # Keras' epsilon
 _PROBED = 8  # images that show whether the model gives logits
@@ -69,65 +63,6 @@ def check_arguments(data: Any, images: Any, batch_size: Any, from_logits: Any, s
 def logits_given(model: keras.Model, from_logits: bool | None, split: Split) -> bool:
     """Returns whether the model gives logits; what it gives for the first images tells, where it must."""
     return gives_logits(model, from_logits, split.inputs(0, _PROBED))
-
-
-def forward(model: keras.Model) -> Outputs:
-    """Compiles a model's prediction once; each call computes with the weights that the model has then.
-
-    Args:
-        model: a built model with one input and one output.
-
-    Returns:
-        A function from images (n, height, width, channels) to outputs (n, classes), for batches of one size.
-    """
-    return _FORWARD.get(keras.backend.backend(), _plain)(model)
-
-
-def _tensorflow(model: keras.Model) -> Outputs:
-    import tensorflow as tf
-
-    # Without XLA, which is slower on a CPU. Variables are read anew at each call.
-    function = tf.function(lambda images: model(images, training=False), autograph=False, jit_compile=False)
-    return lambda images: np.asarray(function(tf.constant(images)), np.float32)
-
-
-def _jax(model: keras.Model) -> Outputs:
-    import jax
-
-    @jax.jit
-    def function(trainable: Any, others: Any, images: Any) -> Any:
-        return model.stateless_call(trainable, others, images, training=False)[0]
-
-    def call(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        trainable = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(function(trainable, others, images), np.float32)
-
-    return call
-
-
-def _torch(model: keras.Model) -> Outputs:
-    import torch
-
-    def call(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        with torch.no_grad():
-            outputs = model(ops.convert_to_tensor(images), training=False)
-        return np.asarray(outputs.float().cpu().numpy(), np.float32)
-
-    return call
-
-
-def _plain(model: keras.Model) -> Outputs:
-    return lambda images: np.asarray(
-        ops.convert_to_numpy(ops.cast(model(ops.convert_to_tensor(images), training=False), "float32"))
-    )
-
-
-_FORWARD: dict[str, Callable[[keras.Model], Outputs]] = {
-    "tensorflow": _tensorflow,
-    "jax": _jax,
-    "torch": _torch,
-}
 
 
 def padded_batches(model: keras.Model, split: Split, batch_size: int) -> Iterator[Batch]:

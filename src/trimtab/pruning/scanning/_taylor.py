@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -19,7 +19,7 @@ from trimtab.pruning.where._where import choose_weights
 if TYPE_CHECKING:
     from trimtab.data import ImageData, Split
 
-__all__ = ["mean_gradients", "some_images", "taylor_scores"]
+__all__ = ["batch_gradients", "mean_gradients", "some_images", "taylor_scores"]
 
 _STREAM = 0x7461796C
 
@@ -95,6 +95,43 @@ def mean_gradients(
     seed: int = 0,
 ) -> list[Floats]:
     """Returns the gradient of the mean cross-entropy over some training images, as float32 arrays."""
+    total = [np.zeros(weight.shape, np.float64) for weight in weights]
+    count = 0
+    for found, size in batch_gradients(
+        model, data, weights, images=images, batch_size=batch_size, from_logits=from_logits, seed=seed
+    ):
+        count += size
+        for place, gradient in zip(total, found, strict=True):
+            place += gradient
+    return [(place / count).astype(np.float32) for place in total]
+
+
+def batch_gradients(
+    model: keras.Model,
+    data: ImageData,
+    weights: Sequence[keras.Variable],
+    *,
+    images: int = 512,
+    batch_size: int = 128,
+    from_logits: bool | None = None,
+    seed: int = 0,
+) -> Iterator[tuple[list[Any], int]]:
+    """Gives, batch by batch, the gradients of the cross-entropy summed over its images, and their number.
+
+    Args:
+        model: a built classifier; it runs as it does when it predicts.
+        data: its training images are used.
+        weights: trainable variables of the model.
+        images: how many training images, chosen by `seed`; all, where there are fewer.
+        batch_size: images in a batch.
+        from_logits: whether the model gives logits; None: look at its last layer.
+        seed: chooses the images.
+
+    Raises:
+        ConfigError: a weight is not one that the model trains.
+        DataError: there are no training images.
+        ModelError: a gradient is no number.
+    """
     trained = {id(variable) for variable in model.trainable_variables}
     strangers = sum(id(weight) not in trained for weight in weights)
     if strangers or not weights:
@@ -105,16 +142,14 @@ def mean_gradients(
     split = some_images(data.train, images, seed, f"{data.name} has no training images")
     logits = logits_given(model, from_logits, split)
     gradient = _GRADIENTS[keras.backend.backend()](model, list(weights), logits)
-    total = [np.zeros(weight.shape, np.float64) for weight in weights]
     for batch in padded_batches(model, split, batch_size):
-        for place, found in zip(total, gradient(batch), strict=True):
-            place += found
-    if not all(np.isfinite(place).all() for place in total):
-        raise ModelError(
-            f"The gradients of the model {model.name!r} hold NaN or infinity, so its weights cannot be "
-            "scored. Train it again with a lower learning rate, or load an earlier state."
-        )
-    return [(place / len(split)).astype(np.float32) for place in total]
+        found = gradient(batch)
+        if not all(np.isfinite(one).all() for one in found):
+            raise ModelError(
+                f"The gradients of the model {model.name!r} hold NaN or infinity, so its weights cannot be "
+                "scored. Train it again with a lower learning rate, or load an earlier state."
+            )
+        yield found, int(batch.weights.sum())
 
 
 def some_images(split: Split, images: int, seed: int, none: str) -> Split:

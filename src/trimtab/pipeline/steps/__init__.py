@@ -1,0 +1,61 @@
+"""The kinds of steps: for each one its settings, what can be checked beforehand, and what it does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from trimtab.pipeline.steps._bench import Bench, Outcome, Preview, check, perform
+from trimtab.pipeline.steps._distill import DistillStep
+from trimtab.pipeline.steps._export import ExportStep
+from trimtab.pipeline.steps._load import LoadStep
+from trimtab.pipeline.steps._prune import PruneStep
+from trimtab.pipeline.steps._prune_channels import PruneChannelsStep
+from trimtab.pipeline.steps._select import SelectStep
+from trimtab.pipeline.steps._sensitivity import SensitivityStep
+from trimtab.pipeline.steps._step import StepSettings
+from trimtab.pipeline.steps._train import TrainStep
+
+__all__ = [
+    "STEPS",
+    "Bench",
+    "DistillStep",
+    "ExportStep",
+    "LoadStep",
+    "Outcome",
+    "Preview",
+    "PruneChannelsStep",
+    "PruneStep",
+    "SelectStep",
+    "SensitivityStep",
+    "Step",
+    "StepSettings",
+    "TrainStep",
+    "check",
+    "perform",
+]
+
+STEPS: dict[str, type[StepSettings]] = {
+    "train": TrainStep,
+    "distill": DistillStep,
+    "load": LoadStep,
+    "prune": PruneStep,
+    "prune_channels": PruneChannelsStep,
+    "sensitivity": SensitivityStep,
+    "select": SelectStep,
+    "export": ExportStep,
+}
+"""The word after ``do:``, and what it stands for."""
+
+Step = Annotated[
+    TrainStep
+    | DistillStep
+    | LoadStep
+    | PruneStep
+    | PruneChannelsStep
+    | SensitivityStep
+    | SelectStep
+    | ExportStep,
+    Field(discriminator="do"),
+]
