@@ -23,6 +23,7 @@ from keras import ops
 from trimtab.channel_pruning._lasso_groups import LassoGroup, LassoPiece, lasso_groups, moved
 from trimtab.channels import find_groups
 from trimtab.errors import ConfigError
+from trimtab.training._wrapping_optimizer import Hidden, WrappingOptimizer
 
 if TYPE_CHECKING:
     from trimtab.channels import ChannelGroup
@@ -32,15 +33,8 @@ __all__ = ["GroupLasso"]
 _LEAST_NORM = 1e-12  # no unit is divided by zero: one of zeros feels no pull
 
 
-class _Hidden:
-    """Hides variables from Keras, which takes those in a list or tuple for more optimizer state."""
-
-    def __init__(self, items: Sequence[Any] = ()) -> None:
-        self.items = tuple(items)
-
-
 @keras.saving.register_keras_serializable(package="trimtab")
-class GroupLasso(keras.optimizers.Optimizer):
+class GroupLasso(WrappingOptimizer):
     """Pulls whole channels towards zero while another optimizer trains the model.
 
     Before each step of the inner optimizer, ``strength * sqrt(n) * w / norm(unit)`` is added to the gradient
@@ -61,8 +55,6 @@ class GroupLasso(keras.optimizers.Optimizer):
         >>> model.compile(optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     """
 
-    inner_optimizer: Any = None
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer,
@@ -72,12 +64,11 @@ class GroupLasso(keras.optimizers.Optimizer):
     ) -> None:
         if isinstance(strength, bool) or not math.isfinite(strength) or strength < 0:
             raise ConfigError(f"strength={strength!r} must be a number of 0 or more, such as 1e-4.")
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner_optimizer = inner_optimizer
+        super().__init__(inner_optimizer, name)
         self.strength = float(strength)
-        self._groups = _Hidden(groups)
-        self._meant = _Hidden()  # the variables that the groups count by; without them, those of `build`
-        self._trained = _Hidden()
+        self._groups = Hidden(groups)
+        self._meant = Hidden()  # the variables that the groups count by; without them, those of `build`
+        self._trained = Hidden()
 
     @classmethod
     def for_model(
@@ -107,7 +98,7 @@ class GroupLasso(keras.optimizers.Optimizer):
             groups = [group for group in find_groups(model).groups if group.locked is None]
         variables = model.trainable_variables
         optimizer = cls(inner_optimizer, lasso_groups(groups, variables, kind), strength)
-        optimizer._meant = _Hidden(variables)
+        optimizer._meant = Hidden(variables)
         return optimizer
 
     def build(self, variables: Sequence[Any]) -> None:
@@ -121,8 +112,8 @@ class GroupLasso(keras.optimizers.Optimizer):
         variables = list(variables)
         if self._meant.items:
             # A training may know more variables than the model has, or them in another order.
-            self._groups = _Hidden(moved(self._groups.items, self._meant.items, variables))
-            self._meant = _Hidden()
+            self._groups = Hidden(moved(self._groups.items, self._meant.items, variables))
+            self._meant = Hidden()
         for group in self._groups.items:
             for piece in group.pieces:
                 shape = tuple(variables[piece.index].shape) if piece.index < len(variables) else ()
@@ -134,7 +125,7 @@ class GroupLasso(keras.optimizers.Optimizer):
         if not self.inner_optimizer.built:
             self.inner_optimizer.build(variables)
         super().build(variables)
-        self._trained = _Hidden(variables)
+        self._trained = Hidden(variables)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Trains one step with the inner optimizer, with the pull among the gradients.
@@ -188,60 +179,6 @@ class GroupLasso(keras.optimizers.Optimizer):
         """Returns the numbers of a piece's variable, as float32."""
         value = ops.convert_to_tensor(self._trained.items[piece.index])
         return ops.stop_gradient(ops.cast(value, "float32"))
-
-    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
-        """Ends training as the inner optimizer does."""
-        self.inner_optimizer.finalize_variable_values(var_list)
-
-    def scale_loss(self, loss: Any) -> Any:
-        """Scales the loss as the inner optimizer wants it."""
-        return self.inner_optimizer.scale_loss(loss)
-
-    def exclude_from_weight_decay(
-        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
-    ) -> None:
-        """Excludes variables from the inner optimizer's weight decay, before it is built."""
-        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
-
-    @property
-    def variables(self) -> list[Any]:
-        """Its own counter, then the variables of the inner optimizer."""
-        return [*super().variables, *self.inner_optimizer.variables]
-
-    @property
-    def iterations(self) -> Any:
-        """Updates made, as the inner optimizer counts them."""
-        return self.inner_optimizer.iterations
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer; may be set where that one's may."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        self.inner_optimizer.learning_rate = value
-
-    @property
-    def loss_scale_factor(self) -> Any:
-        """The fixed loss scale of the inner optimizer."""
-        return None if self.inner_optimizer is None else self.inner_optimizer.loss_scale_factor
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, value: Any) -> None:
-        # Keras sets it before there is an inner optimizer, and LossScaleOptimizer to turn it off.
-        if self.inner_optimizer is not None:
-            self.inner_optimizer.loss_scale_factor = value
-
-    def save_own_variables(self, store: Any) -> None:
-        """Saves the counter; Keras saves the inner optimizer as a part of this one."""
-        for index, variable in enumerate(super().variables):
-            store[str(index)] = ops.convert_to_numpy(variable.value)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Loads the counter."""
-        for index, variable in enumerate(super().variables):
-            variable.assign(store[str(index)])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the optimizer as plain data."""

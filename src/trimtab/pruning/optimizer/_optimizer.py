@@ -24,19 +24,13 @@ from trimtab.pruning.optimizer._share import check_targets
 from trimtab.pruning.optimizer._weight_state import WeightState, weight_states
 from trimtab.pruning.schedules._schedule import Schedule
 from trimtab.pruning.where._selection import Selected, select
+from trimtab.training._wrapping_optimizer import Hidden, WrappingOptimizer
 
 __all__ = ["PruningOptimizer"]
 
 
-class _Hidden:
-    """Hides variables from Keras, which takes those in a list or tuple for more optimizer state."""
-
-    def __init__(self, items: Sequence[Any] = ()) -> None:
-        self.items = tuple(items)
-
-
 @keras.saving.register_keras_serializable(package="trimtab")
-class PruningOptimizer(keras.optimizers.Optimizer):
+class PruningOptimizer(WrappingOptimizer):
     """Prunes a model while another optimizer trains it.
 
     After each step of the inner optimizer the weights are multiplied by their masks. Where the schedule
@@ -72,8 +66,6 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         >>> model.compile(optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     """
 
-    inner_optimizer: Any = None
-
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer,
@@ -87,17 +79,16 @@ class PruningOptimizer(keras.optimizers.Optimizer):
     ) -> None:
         _check_inner(inner_optimizer)
         _check_schedule(schedule)
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner_optimizer = inner_optimizer
+        super().__init__(inner_optimizer, name)
         self.schedule = schedule
         self.criterion = Criterion(granularity, importance, ranking)
         check_targets(schedule, self.criterion, ())
-        self._selected: _Hidden | None = None  # None: go by names
+        self._selected: Hidden | None = None  # None: go by names
         if weights is not None:
-            self._selected = _Hidden([Selected(weight) for weight in weights])
+            self._selected = Hidden([Selected(weight) for weight in weights])
         self._positions: tuple[Position, ...] | None = None
         self._pruned = PrunedWeights((), schedule, self.criterion)
-        self._forgotten = _Hidden()
+        self._forgotten = Hidden()
         self._latest = (0, 0)  # a step, and the latest update up to it; for `state`
         # At step 1 no optimizer has run yet; whether the schedule wants masks by then is a constant.
         self._prunes_first = bool(schedule.updates(1))
@@ -166,7 +157,7 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         check_targets(schedule, optimizer.criterion, [weight.target for weight in selected])
         optimizer._lacks_scores &= initial_scores is None
         optimizer._check_scores()
-        optimizer._selected = _Hidden(selected)
+        optimizer._selected = Hidden(selected)
         optimizer._positions = found_among(model.trainable_variables, selected)
         return optimizer
 
@@ -198,9 +189,9 @@ class PruningOptimizer(keras.optimizers.Optimizer):
                 self._pruned.choose(1)
                 self._pruned.mask(self.assign)
         self._positions = positions
-        self._forgotten = _Hidden(_keras_internals.forgotten(variables))
+        self._forgotten = Hidden(_keras_internals.forgotten(variables))
         if self._selected is not None:
-            self._selected = _Hidden()  # its scores may be large
+            self._selected = Hidden()  # its scores may be large
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Trains one step with the inner optimizer, then prunes.
@@ -232,53 +223,13 @@ class PruningOptimizer(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Ends training: the inner optimizer may put its moving averages in place; the zeros stay."""
-        self.inner_optimizer.finalize_variable_values(var_list)
+        super().finalize_variable_values(var_list)
         self._pruned.finish(self.assign)
-
-    def scale_loss(self, loss: Any) -> Any:
-        """Scales the loss as the inner optimizer wants it."""
-        return self.inner_optimizer.scale_loss(loss)
-
-    def exclude_from_weight_decay(
-        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
-    ) -> None:
-        """Excludes variables from the inner optimizer's weight decay, before it is built."""
-        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
-
-    @property
-    def variables(self) -> list[Any]:
-        """The masks, memories and counters, then the variables of the inner optimizer."""
-        return [*super().variables, *self.inner_optimizer.variables]
-
-    @property
-    def iterations(self) -> Any:
-        """Updates made, as the inner optimizer counts them."""
-        return self.inner_optimizer.iterations
 
     @property
     def steps(self) -> int:
         """Batches seen, by which the schedule goes."""
         return int(ops.convert_to_numpy(self._steps))
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer; may be set where that one's may."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        self.inner_optimizer.learning_rate = value
-
-    @property
-    def loss_scale_factor(self) -> Any:
-        """The fixed loss scale of the inner optimizer."""
-        return None if self.inner_optimizer is None else self.inner_optimizer.loss_scale_factor
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, value: Any) -> None:
-        # Keras sets it before there is an inner optimizer, and LossScaleOptimizer to turn it off.
-        if self.inner_optimizer is not None:
-            self.inner_optimizer.loss_scale_factor = value
 
     def state(self) -> tuple[WeightState, ...]:
         """Tells, for each weight that is pruned, what was asked of it and what has become of it.
@@ -291,25 +242,19 @@ class PruningOptimizer(keras.optimizers.Optimizer):
         """
         return weight_states(self._pruned, self._latest_update(self.steps + 1))  # masks come a step ahead
 
-    def save_own_variables(self, store: Any) -> None:
-        """Saves masks, memories and counters; Keras saves the inner optimizer as a part of this one."""
-        for index, variable in enumerate(super().variables):
-            store[str(index)] = ops.convert_to_numpy(variable.value)
-
     def load_own_variables(self, store: Any) -> None:
         """Loads masks, memories and counters.
 
         Raises:
             ModelError: the file holds the masks of other weights.
         """
-        own = super().variables
+        own = self.own_variables
         if len(store.keys()) != len(own):
             raise ModelError(
                 f"The saved pruning state has {len(store.keys())} variables, but this optimizer has "
                 f"{len(own)}. Build it on the model it was saved with, with the same layers to prune."
             )
-        for index, variable in enumerate(own):
-            variable.assign(store[str(index)])
+        super().load_own_variables(store)
         self._lacks_scores = False
 
     def get_config(self) -> dict[str, Any]:
@@ -343,7 +288,7 @@ class PruningOptimizer(keras.optimizers.Optimizer):
             config[part] = keras.saving.deserialize_keras_object(config[part], custom_objects)
         optimizer = cls(inner, schedule, **config)
         if positions is not None:
-            optimizer._selected = _Hidden()
+            optimizer._selected = Hidden()
             optimizer._positions = tuple(Position.from_config(position) for position in positions)
         optimizer._restored = True
         return optimizer
@@ -351,7 +296,7 @@ class PruningOptimizer(keras.optimizers.Optimizer):
     @property
     def _steps(self) -> Any:
         """Batches seen; the base class counts the same, but divides for gradient accumulation."""
-        return super().iterations
+        return self.own_iterations
 
     def _check_scores(self) -> None:
         """Raises `ConfigError` where masks are due before the importance can know anything."""
