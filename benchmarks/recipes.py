@@ -1,10 +1,12 @@
 """Runs built-in recipes on their real data, and keeps the tables and pictures that the documents show.
 
     python benchmarks/recipes.py fashion-mnist mnist-pruning-compare confusion-matrix
+    python benchmarks/recipes.py cifar10-resnet50:small
 
-A run is kept in ``runs/`` and goes on where it stopped. Its table goes to ``recipe-NAME.json`` and ``.md``
-in ``docs/results``, its pictures to ``docs/pictures/NAME/``. With ``--quick`` each recipe runs
-on the digits with one epoch a step, and nothing is kept.
+``NAME:SCALE`` runs a recipe in one of its scales, and calls it NAME-SCALE. A run is kept in ``runs/``
+and goes on where it stopped. Its table goes to ``recipe-NAME.json`` and ``.md`` in ``docs/results``, its
+pictures to ``docs/pictures/NAME/``. With ``--quick`` each recipe runs on the digits with one epoch a step,
+and nothing is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from typing import Any
 import _results
 from _harness import RESULTS, ROOT, Session, commit, say
 from trimtab._atomic import atomic_path, write_json, write_text
-from trimtab.pipeline import builtin_recipes, read_recipe, run
+from trimtab.errors import RecipeError
+from trimtab.pipeline import read_recipe, run
 from trimtab.progress import for_terminal
 from trimtab.reporting import collect, result_rows
 
@@ -36,16 +39,22 @@ def main() -> None:
         more=_arguments,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        for name in session.options.recipes:
+        for recipe in session.options.recipes:
             began = commit()
+            recipe_name, _, scale = recipe.partition(":")
+            name = recipe.replace(":", "-")
+            chosen = [f"scale={scale}"] if scale else []
             if session.quick:
-                result = run(name, Path(scratch) / name, data="digits", overrides=_quicker(name))
+                quicker = _quicker(recipe_name, chosen)
+                result = run(recipe_name, Path(scratch) / name, data="digits", overrides=quicker)
             else:
-                result = run(name, ROOT / "runs" / name, resume=True, progress=for_terminal())
+                place = ROOT / "runs" / name
+                result = run(recipe_name, place, overrides=chosen, resume=True, progress=for_terminal())
             folder = session.options.out or (None if session.quick else RESULTS)
             if "benchmark" in result.reused and folder is not None:
                 began = _measured_at(folder / f"recipe-{name}.json")
-            record = {**_record(name, result.folder), **began}
+            command = " ".join(["trimtab run", recipe_name, *(f"--set {one}" for one in chosen)])
+            record = {**_record(name, command, result.folder), **began}
             print(_text(record))
             if folder is None:
                 say("A quick run: nothing was written.")
@@ -60,13 +69,24 @@ def _measured_at(earlier: Path) -> dict[str, Any]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipes", nargs="*", default=["fashion-mnist"], choices=[*builtin_recipes()])
+    parser.add_argument("recipes", nargs="*", type=_recipe, default=["fashion-mnist"], metavar="NAME[:SCALE]")
 
 
-def _quicker(name: str) -> list[str]:
+def _recipe(text: str) -> str:
+    """Checks the name of a recipe, and the scale behind it."""
+    name, _, scale = text.partition(":")
+    try:
+        read_recipe(name, [f"scale={scale}"] if scale else [])
+    except RecipeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _quicker(name: str, chosen: list[str]) -> list[str]:
     """Overrides that carry a recipe through its mechanics in seconds."""
-    trained = [step for step in read_recipe(name).to_data()["steps"] if "epochs" in step]
+    trained = [step for step in read_recipe(name, chosen).to_data()["steps"] if "epochs" in step]
     return [
+        *chosen,
         "data.limit=300",
         "benchmark.latency=false",
         "benchmark.memory=false",
@@ -74,7 +94,7 @@ def _quicker(name: str) -> list[str]:
     ]
 
 
-def _record(name: str, folder: Path) -> dict[str, Any]:
+def _record(name: str, command: str, folder: Path) -> dict[str, Any]:
     """Reads from a run's folder what the page shows, so that the page can be drawn without the run."""
     written = json.loads((folder / "run.json").read_text("utf-8"))
     measured = json.loads((folder / "benchmark" / "result.json").read_text("utf-8"))
@@ -88,7 +108,7 @@ def _record(name: str, folder: Path) -> dict[str, Any]:
         "benchmark": f"recipe-{name}",
         "title": written["recipe"]["title"],
         "question": written["recipe"]["description"],
-        "command": f"trimtab run {name}",
+        "command": command,
         "date": written["finished"],
         "seconds": written["seconds"],
         "seed": written["seed"],

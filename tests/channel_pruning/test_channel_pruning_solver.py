@@ -55,6 +55,15 @@ class FakeProbes:
         )
 
 
+def test_a_limit_stops_between_groups_that_lose_the_same_share():
+    whole = channels.find_groups(zoo.resnet((16, 16, 3), 10, depth=8))
+    rule = SelectionRule(ranking="group")
+    selection = solve(whole, scores(whole, "l2"), Target(macs="75%"), rule)
+    halved = [before // 2 for _, before, _ in selection.groups]
+    assert 0.5 < selection.reached / whole.macs({}) <= 0.75
+    assert [after for _, _, after in selection.groups] != halved  # one step of every group goes too far
+
+
 @pytest.mark.parametrize(
     ("target", "cost"),
     [
@@ -81,8 +90,9 @@ def test_parameters_and_macs_are_met_by_the_model_that_is_made(graph, found, tar
     assert selection.limit == pytest.approx(target.limit.of(cost(graph.model)))
     # No more goes than that takes: one step less is over the limit.
     order = removal_order(graph, found, rule)
-    place = next(at for at, state in enumerate(order.states) if order.counts(state) == selection.counts)
-    before = channels.remove(graph, order.keep(order.states[place - 1])) if place > 1 else graph.model
+    states = range(len(order.blocks) + 1)
+    place = next(state for state in states if order.counts(state) == selection.counts)
+    before = channels.remove(graph, order.keep(place - 1)) if place > 1 else graph.model
     assert cost(before) > selection.limit
 
 

@@ -65,7 +65,7 @@ def solve(
         probes = Probes(graph, seed=seed, progress=progress)
     search = _Search(graph, order, target, SelectionRule() if rule is None else rule, probes)
     place, limit = search.found()
-    state = order.states[place]
+    state = search.state(place)
     keep, counts = order.keep(state), order.counts(state)
     return Selection(
         keep=keep,
@@ -100,6 +100,9 @@ class _Search:
         probes: Probes | None,
     ) -> None:
         self._graph, self._order, self._target, self._rule = graph, order, target, rule
+        # A limit stops between blocks that go at one ratio: groups of equal size would all lose a step else.
+        equal_shares = target.quantity == "ratio"
+        self._states = order.states if equal_shares else tuple(range(len(order.blocks) + 1))
         self._probes: Any = probes  # there are some where the target is measured
         self._tried: dict[int, Costs] = {}
         self.notes: list[str] = []
@@ -108,7 +111,7 @@ class _Search:
         """Returns the place of the state that meets the target, and the limit in the plain unit."""
         if self._target.quantity == "ratio":
             return self._nearest_ratio(), self._target.limit.value
-        whole, last = self._cost(0), len(self._order.states) - 1
+        whole, last = self._cost(0), len(self._states) - 1
         limit = self._target.limit.of(whole)
         if whole <= limit:
             raise ConfigError(
@@ -122,11 +125,15 @@ class _Search:
         within = narrowed(Bracket(0, last), limit, self._inside, self._estimate).within
         return (self._verified(within, limit) if self._target.quantity == "latency" else within), limit
 
+    def state(self, place: int) -> int:
+        """Returns the state at a place of the search."""
+        return self._states[place]
+
     def costs(self, place: int) -> Costs:
         """Returns what a state costs, with what was measured of it."""
         if place in self._tried:
             return self._tried[place]
-        state = self._order.states[place]
+        state = self._states[place]
         counts = self._order.counts(state)
         return Costs(self._order.ratio(state), self._graph.parameters(counts), self._graph.macs(counts))
 
@@ -162,7 +169,7 @@ class _Search:
             place: of the state.
             upper: of what has an interval, its upper end.
         """
-        quantity, state = self._target.quantity, self._order.states[place]
+        quantity, state = self._target.quantity, self._states[place]
         if quantity == "parameters":
             return self._graph.parameters(self._order.counts(state))
         if quantity == "macs":
@@ -183,7 +190,7 @@ class _Search:
 
     def _estimate(self, place: int) -> float:
         """Returns what size or latency grows with."""
-        counts = self._order.counts(self._order.states[place])
+        counts = self._order.counts(self._states[place])
         if self._target.quantity == "latency":
             macs = self._graph.macs(counts)
             if macs is not None:
@@ -204,7 +211,7 @@ class _Search:
     def _measured(self, place: int, *, again: bool = False) -> Costs:
         """Converts a candidate, and times it where the target is a latency."""
         if place not in self._tried or again:
-            keep = self._order.keep(self._order.states[place])
+            keep = self._order.keep(self._states[place])
             costs = replace(self.costs(place), size=self._probes.size(keep))
             if self._target.quantity == "latency":
                 times = 2.0 if again else 1.0
@@ -214,7 +221,7 @@ class _Search:
 
     def _verified(self, place: int, limit: float) -> int:
         """Measures a latency again, for longer, and moves on where it does not hold."""
-        last = len(self._order.states) - 1
+        last = len(self._states) - 1
         for attempt in range(_VERIFIED + 1):
             self._measured(place, again=True)
             cost = self._cost(place, upper=True)
