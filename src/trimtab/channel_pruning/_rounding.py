@@ -29,8 +29,8 @@ def channels_per_unit(group: ChannelGroup) -> tuple[int, ...]:
 def allowed_counts(group: ChannelGroup, round_to: int, least: int, max_ratio: float) -> tuple[int, ...]:
     """Lists how many units may stay in a group, from all of them downwards.
 
-    All of them may always stay. Else the channels are a multiple of `round_to`; where the group has none
-    below its size, its units are a multiple of the largest power of two that is at most half of them.
+    All of them may always stay. Else the channels are a multiple of `round_to`; where the group has fewer
+    than that, its units are a multiple of the largest power of two that is at most half of them.
 
     Args:
         group: the group.
@@ -43,7 +43,7 @@ def allowed_counts(group: ChannelGroup, round_to: int, least: int, max_ratio: fl
     """
     widths = channels_per_unit(group)
     step = math.lcm(*(round_to // math.gcd(round_to, width) for width in widths))
-    if step >= group.size:
+    if step > group.size:
         step = 1 << max((group.size // 2).bit_length() - 1, 0)
     # The small number: 10 * (1 - 0.9) is a little more than 1 in floating point.
     floor = max(math.ceil(least / widths[0]), math.ceil(group.size * (1 - max_ratio) - 1e-9), 1)
