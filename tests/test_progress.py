@@ -28,9 +28,21 @@ def test_plain_lines_tell_beginning_state_and_end() -> None:
         task.advance(1, note="accuracy 0.91")
     lines = stream.getvalue().splitlines()
     assert lines[0] == "train ..."
-    assert lines[1].startswith("train: 1/4 batches, about ")
+    # The first piece carries what happens once, such as compiling: no estimate from it.
+    assert lines[1] == "train: 1/4 batches"
+    assert lines[2].startswith("train: 2/4 batches, about ")
     assert "(accuracy 0.91)" in lines[2]
     assert lines[3].startswith("train: done in ")
+
+
+def test_the_first_piece_does_not_count_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 60.0, 61.0, 61.0])  # begun; compiled and ran one piece; ran the second; ended
+    monkeypatch.setattr("trimtab.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with PlainLines(stream, interval=0).task("train", 100, "batches") as task:
+        task.advance()
+        task.advance()
+    assert "2/100 batches, about 98 s left" in stream.getvalue()
 
 
 def test_plain_lines_keep_quiet_between_intervals() -> None:

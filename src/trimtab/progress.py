@@ -91,23 +91,32 @@ class _PlainTask:
         self._done = 0.0
         self._note = ""
         self._began = self._spoke = time.monotonic()
+        self._first: tuple[float, float] | None = None
 
     def advance(self, steps: float = 1, note: str = "") -> None:
         """Counts the steps, and writes a line where the last one is an interval ago."""
         self._done += steps
         self._note = note or self._note
         now = time.monotonic()
+        if self._first is None:
+            self._first = (self._done, now)
         if now - self._spoke < self._interval:
             return
         self._spoke = now
-        if self._total and self._done:
-            left = (now - self._began) * (self._total - self._done) / self._done
-            state = (
-                f"{self._done:g}/{self._total:g} {self._unit}".rstrip() + f", about {max(left, 0):.0f} s left"
-            )
-        else:
-            state = f"{self._done:g} {self._unit}".rstrip()
+        done = f"{self._done:g}/{self._total:g}" if self._total else f"{self._done:g}"
+        state = f"{done} {self._unit}".rstrip() + self._left(now)
         self._say(f"{self._label}: {state}" + (f" ({self._note})" if self._note else ""))
+
+    def _left(self, now: float) -> str:
+        """Estimates the time that is left by the pace since the first piece.
+
+        The first piece does not count: compiling a training step takes as long as hundreds of steps.
+        """
+        first, then = self._first or (self._done, now)
+        if not self._total or self._done <= first:
+            return ""
+        left = (now - then) * (self._total - self._done) / (self._done - first)
+        return f", about {max(left, 0):.0f} s left"
 
     def __enter__(self) -> Self:
         self._say(f"{self._label} ...")
