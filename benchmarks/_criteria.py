@@ -47,12 +47,12 @@ class Settings:
     """
 
     data: str = "cifar10"
-    images: int | None = 20_000
+    images: int | None = 10_000
     validation: int | None = 5_000
     depth: int = 8
     width: int = 16
-    before: int = 20
-    epochs: int = 5
+    before: int = 16
+    epochs: int = 4
     batch: int = 128
     macs: str = "50%"
     shift: int = 4
