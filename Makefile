@@ -30,8 +30,8 @@ format: $(VENV)/.dev  ## format the code and mend what the linter can
 install: $(VENV)/.run  ## install the package alone
 
 lock: $(VENV)/.dev  ## resolve the pinned versions anew
-	$(BIN)/uv pip compile -q pyproject.toml --extra jax --group dev --universal --python-version 3.11 \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o constraints.txt
+	$(BIN)/uv pip compile -q pyproject.toml --extra jax --extra edge-quantizer --extra onnx --extra openvino --group dev \
+		--universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o constraints.txt
 
 clean:           ## remove the environment and the runs
 	rm -rf $(VENV) runs

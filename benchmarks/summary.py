@@ -30,6 +30,11 @@ BENCHMARKS = {
     "criteria": "accuracy by what chooses the channels, random choice beside them",
     "distillation": "an epoch with a teacher's cached logits at most 1.05x one without",
     "channel_families": "channels of zeros leave no trace in any family of keras.applications",
+    "file_diet": "at least 20 % off a 23 kB int8 file, outputs bit for bit the same",
+    "ptq_routes": "each scheme's file by each way to make it: accuracy, size, speed",
+    "clustering": "what shared values, zeros and int8 leave of a compressed file",
+    "runtimes": "the same weights in LiteRT, ONNX Runtime and OpenVINO",
+    "qat_vs_ptq": "quantization-aware training beside calibration, TFMOT's and longer training",
 }
 """The scripts, and what each is to show."""
 

@@ -13,7 +13,7 @@ import pytest
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("run", "train", "distill", "prune", "prune-channels", "channels", "sparsity", "sensitivity"),
-    *("export", "benchmark", "report", "data"),
+    *("doctor", "export", "benchmark", "report", "data"),
 )
 
 

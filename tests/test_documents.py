@@ -20,7 +20,11 @@ ROOT = Path(__file__).parents[1]
 TOP = ("README.md", "CONTRIBUTING.md", "examples/README.md")
 DOCUMENTS = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md")])
 ONE_PROGRAM = [
-    ROOT / "docs" / f"{name}.md" for name in ("channel-pruning", "distillation", "from-tfmot", "pruning")
+    ROOT / "docs" / f"{name}.md"
+    for name in (
+        *("channel-pruning", "clustering", "distillation", "doctor", "from-tfmot", "pruning"),
+        "quantization",
+    )
 ]
 """Pages whose blocks build on each other; they start from nothing but an empty folder."""
 

@@ -229,3 +229,17 @@ def test_run_graph_computes_what_the_model_computes_and_tells_each_call_by_its_p
     np.testing.assert_array_equal(told["inner"][1], inner(images))
     dropped = _keras_internals.run_graph(model, images, visit, training=True)
     assert np.any(keras.ops.convert_to_numpy(dropped) != keras.ops.convert_to_numpy(found))
+
+
+def test_made_by_tells_what_a_symbolic_tensor_came_from():
+    images = keras.Input((4,))
+    dense = keras.layers.Dense(3)
+    inside = dense(images)
+    relu = keras.layers.ReLU()
+    operation, taken = _keras_internals.made_by(relu(inside))
+    assert operation is relu
+    assert taken == (inside,)
+    operation, taken = _keras_internals.made_by(inside)
+    assert (operation, taken) == (dense, (images,))
+    assert _keras_internals.made_by(images)[1] == ()
+    assert _keras_internals.made_by(np.zeros(3)) is None

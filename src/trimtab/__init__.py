@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         benchmarking,
         channel_pruning,
         channels,
+        clustering,
         data,
         distillation,
+        doctor,
         errors,
         exporting,
         litert,
@@ -34,18 +36,22 @@ if TYPE_CHECKING:
         pipeline,
         progress,
         pruning,
+        quantization,
         reporting,
         training,
         zoo,
     )
     from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
     from trimtab.channel_pruning import ChannelPruningResult, prune_channels
+    from trimtab.clustering import ClusteringResult, cluster
     from trimtab.data import Augmentation, ImageData, load_data
     from trimtab.distillation import DistillationResult, distill
+    from trimtab.doctor import Diagnosis, diagnose
     from trimtab.exporting import Artifact, export
     from trimtab.models import load_model, save_model
     from trimtab.pipeline import run
     from trimtab.pruning import PruningResult, prune
+    from trimtab.quantization import QuantizeAwareResult, quantize_aware
     from trimtab.reporting import report
     from trimtab.training import History, TrainingResult, train
 
@@ -54,20 +60,27 @@ __all__ = [
     "Augmentation",
     "BenchmarkResult",
     "ChannelPruningResult",
+    "ClusteringResult",
+    "Diagnosis",
     "DistillationResult",
     "History",
     "ImageData",
     "Measurement",
     "PruningResult",
+    "QuantizeAwareResult",
     "TrainingResult",
     "__version__",
     "benchmark",
     "benchmarking",
     "channel_pruning",
     "channels",
+    "cluster",
+    "clustering",
     "data",
+    "diagnose",
     "distill",
     "distillation",
+    "doctor",
     "errors",
     "export",
     "exporting",
@@ -80,6 +93,8 @@ __all__ = [
     "prune",
     "prune_channels",
     "pruning",
+    "quantization",
+    "quantize_aware",
     "report",
     "reporting",
     "run",
@@ -94,19 +109,25 @@ _ROOMS = {
     "Augmentation": "data",
     "BenchmarkResult": "benchmarking",
     "ChannelPruningResult": "channel_pruning",
+    "ClusteringResult": "clustering",
+    "Diagnosis": "doctor",
     "DistillationResult": "distillation",
     "History": "training",
     "ImageData": "data",
     "Measurement": "benchmarking",
     "PruningResult": "pruning",
+    "QuantizeAwareResult": "quantization",
     "TrainingResult": "training",
     "benchmark": "benchmarking",
+    "cluster": "clustering",
+    "diagnose": "doctor",
     "distill": "distillation",
     "export": "exporting",
     "load_data": "data",
     "load_model": "models",
     "prune": "pruning",
     "prune_channels": "channel_pruning",
+    "quantize_aware": "quantization",
     "report": "reporting",
     "run": "pipeline",
     "save_model": "models",

@@ -6,12 +6,17 @@ values; the tests compare.
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, cast, get_args
 
 from trimtab.errors import ConfigError, nearest
 
 __all__ = [
+    "FORMAT_ENDINGS",
     "LARGEST_TARGET",
     "USUAL_ROUNDS",
     "USUAL_SPARSITY",
@@ -19,6 +24,7 @@ __all__ = [
     "ChannelNormalization",
     "ChannelRanking",
     "ChannelSchedule",
+    "FileFormat",
     "Importance",
     "LogitCache",
     "Optimizer",
@@ -31,6 +37,7 @@ __all__ = [
     "Softmax",
     "SparsityLearning",
     "SparsitySchedule",
+    "file_format",
     "granularity_name",
     "pattern_sparsity",
 ]
@@ -42,8 +49,21 @@ Importance = Literal["magnitude", "taylor", "random"]
 Ranking = Literal["layer", "global"]
 Rewind = Literal["rate", "weights"]
 Policy = Literal["xnnpack"]
-Scheme = Literal["float32", "float16", "dynamic-int8", "int8"]
+Scheme = Literal[
+    "float32",
+    "float16",
+    "dynamic-int8",
+    "int8",
+    "int8-float-io",
+    "int16x8",
+    "int16x8-float-io",
+    "int4",
+    "int4-float-io",
+    "dynamic-int4",
+    "dynamic-int4-block32",
+]
 Softmax = Literal["refuse", "strip", "keep"]
+FileFormat = Literal["litert", "onnx", "openvino", "torch", "c"]
 Resize = Literal["now", "on-the-fly"]
 ChannelImportance = Literal["l1", "l2", "bn_scale", "taylor", "fpgm", "random"]
 ChannelRanking = Literal["group", "global"]
@@ -58,6 +78,11 @@ USUAL_ROUNDS = 5
 """The rounds of iterative pruning where nobody says."""
 LARGEST_TARGET = 0.98
 """The largest share of zeros that a scan gives to one layer."""
+
+FORMAT_ENDINGS: Mapping[FileFormat, str] = MappingProxyType(
+    {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml", "torch": ".pt2", "c": ".c"}
+)
+"""How the name of a file of each format ends."""
 
 _FREE = re.compile(r"unstructured|0*[1-9]\d*x0*[1-9]\d*(-max)?")
 _PATTERN = re.compile(r"(\d{1,6}):(\d{1,6})")
@@ -97,3 +122,35 @@ def pattern_sparsity(granularity: str) -> float | None:
             "0 and below M, as in 2:4."
         )
     return 1 - stay / group
+
+
+def file_format(path: str | os.PathLike[str], name: str | None = None) -> FileFormat:
+    """Returns the format that a deployable file is to have.
+
+    Args:
+        path: the file to write.
+        name: of the format, such as ``"onnx"``; None goes by the file's ending.
+
+    Raises:
+        ConfigError: there is no such format, no format has this ending, or the two do not fit.
+
+    Example:
+        >>> file_format("digits.onnx")
+        'onnx'
+    """
+    path, known = Path(path), get_args(FileFormat)
+    if name is not None and name not in known:
+        raise ConfigError(
+            f"No format is called {name!r}; there are {', '.join(known)}.{nearest(name, known)}"
+        )
+    by_ending = next((one for one, ending in FORMAT_ENDINGS.items() if ending == path.suffix), None)
+    if by_ending is not None and name in (None, by_ending):
+        return by_ending
+    wanted = cast("FileFormat", name or "litert")
+    title = "LiteRT" if wanted == "litert" else wanted
+    others = ", ".join(ending for one, ending in FORMAT_ENDINGS.items() if one != "litert")
+    raise ConfigError(
+        f"The name of a {title} file ends in {FORMAT_ENDINGS[wanted]}. Received: {str(path)!r}. Write "
+        f"{str(path.with_suffix(FORMAT_ENDINGS[wanted]))!r}, say"
+        + ("." if name else f" (or another format's ending: {others}).")
+    )

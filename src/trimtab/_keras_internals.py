@@ -16,6 +16,7 @@ __all__ = [
     "deserialized",
     "forgotten",
     "graph_of",
+    "made_by",
     "moving_averages",
     "noted_references",
     "optimized",
@@ -170,6 +171,19 @@ def run_graph(
     graph: Any = graph_of(model)
     outputs = graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=told)
     return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
+
+
+def made_by(tensor: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """Returns the layer or operation that gave a symbolic tensor, and the tensors that it was given.
+
+    None for what is no symbolic tensor, or was not given by anything. An input of a model is given by its
+    input layer, which takes nothing.
+    """
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return None
+    node = history.operation._inbound_nodes[history.node_index]
+    return history.operation, tuple(node.input_tensors)
 
 
 def _tensors(structure: Any) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -45,8 +46,17 @@ def test_locked_groups_say_why():
     assert all(row.locked in str(explain(model)) for row in locked)
 
 
+def test_heads_of_attention_are_units_of_several_channels():
+    inputs = keras.Input((4, 16))
+    x = keras.layers.MultiHeadAttention(4, 8, name="heads")(inputs, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    row = next(row for row in explain(model).groups if row.name == "heads")
+    assert (row.units, row.channels, row.step.units) == (4, 32, 3)
+    assert "32 (4 units)" in str(explain(model))
+
+
 def test_what_halving_saves_in_the_file_and_in_time(digits):
-    model = zoo.cnn(digits.image_shape, digits.classes, filters=(16, 16), dense=16)
+    model = zoo.cnn(digits.image_shape, digits.classes, filters=(16,), dense=16)
     explained = explain(model, size=True)
     free = [row for row in explained.groups if row.locked is None]
     assert all(0 < row.half.size < explained.size for row in free)

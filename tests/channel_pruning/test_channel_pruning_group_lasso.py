@@ -152,8 +152,9 @@ def test_what_cannot_be_pulled_is_refused():
     plain = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(8, name="hidden")(inputs)))
     with pytest.raises(ConfigError, match="needs batch normalisation with a scale"):
         GroupLasso.for_model(plain, keras.optimizers.SGD(), "bn")
-    with pytest.raises(ConfigError, match="strength=-1"):
-        GroupLasso.for_model(plain, keras.optimizers.SGD(), "kernels", -1)
+    for strength in (-1, "strong", None, float("nan")):
+        with pytest.raises(ConfigError, match=f"strength={strength!r}"):
+            GroupLasso.for_model(plain, keras.optimizers.SGD(), "kernels", strength)
     other = GroupLasso(keras.optimizers.SGD(), [LassoGroup(3, (LassoPiece(9, 0, (0, 1, 2)),))], 1.0)
     with pytest.raises(ConfigError, match="belong to another model"):
         other.build(plain.trainable_variables)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import trimtab
-from trimtab.channel_pruning import _iterative, prune_channels
+from trimtab.channel_pruning import _fine_tuning, _iterative, prune_channels
+from trimtab.channel_pruning._fine_tuning import kept_answers
 from trimtab.errors import RunError
-from trimtab.training import train
+from trimtab.training import Epoch, History, TrainingResult, train
 from trimtab.training._checkpoint import weights_digest
 
 OPTIONS = {
@@ -108,6 +109,54 @@ def test_a_finished_pruning_is_there_at_once_and_belongs_to_its_arguments(traine
             file.write_bytes(file.read_bytes()[:100])
     anew = prune_channels(trained, digits, **options)
     assert weights_digest(first.model) == weights_digest(anew.model)
+
+
+def test_groups_keep_their_names_where_fewer_channels_would_make_others(digits, monkeypatch):
+    """With one channel left in each of its groups, a grouped convolution is a depthwise one."""
+    layers = keras.layers
+    inputs = keras.Input(digits.image_shape)
+    x = layers.GroupNormalization(4, name="norm")(layers.Conv2D(8, 3, name="first")(inputs))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(32, 3, groups=4, name="grouped")(x))
+    model = keras.Model(inputs, layers.Dense(digits.classes, name="logits")(x))
+    shapes = []
+
+    def untrained(model, data, **_):
+        shapes.append([tuple(model.get_layer(name).kernel.shape) for name in ("first", "grouped")])
+        return TrainingResult(model, History.of([Epoch(1, 1.0, 0.5, 1.0, 0.5, 1e-3, 0.1)], 1))
+
+    monkeypatch.setattr(_fine_tuning, "train", untrained)
+    result = prune_channels(
+        model, digits, ratio=0.6, ranking="group", schedule="iterative", rounds=2, epochs=1, round_to=1,
+        least=1, recalibrate=False,
+    )  # fmt: skip
+    # What is left of "first" after the first round is one channel for each group of the convolution.
+    assert shapes == [[(3, 3, 1, 4), (3, 3, 1, 20)], [(3, 3, 1, 4), (3, 3, 1, 12)]]
+    assert result.groups == (("first", 2, 1), ("grouped", 8, 3))
+
+
+def test_a_teacher_is_asked_about_each_image_once(trained, digits, tmp_path, monkeypatch):
+    from trimtab.distillation._cached_logits import Answers
+
+    asked, ask = [], Answers._asked
+    monkeypatch.setattr(Answers, "_asked", lambda self, *words: asked.append(1) or ask(self, *words))
+    options = {"ratio": 0.5, "teacher": "itself", "schedule": "iterative", "rounds": 2, "epochs": 1}
+    options |= {"batch_size": 128, "round_to": 2, "least": 2, "checkpoint": tmp_path / "state.npz"}
+    with pytest.raises(KeyboardInterrupt):
+        prune_channels(trained, digits, callbacks=[Killed(2)], **options)  # in the second round
+    assert len(asked) == 1
+    prune_channels(trained, digits, **options)
+    assert len(asked) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_are_kept_where_someone_asks_again(tmp_path):
+    with kept_answers(tmp_path / "state.npz", several=False) as folder:
+        assert folder == tmp_path / "state.answers"
+    with kept_answers(None, several=True) as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+    with kept_answers(None, several=False) as folder:
+        assert folder is None
 
 
 def test_what_is_gone_in_a_round_never_comes_back(trained, digits):

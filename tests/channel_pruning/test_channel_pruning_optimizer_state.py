@@ -34,7 +34,8 @@ def net() -> keras.Model:
 
 def trained(optimizer) -> keras.Model:
     model = net()
-    model.compile(optimizer, LOSS(from_logits=True), metrics=["accuracy"])
+    # Eagerly: a step of so small a net takes less time than its tracing.
+    model.compile(optimizer, LOSS(from_logits=True), metrics=["accuracy"], run_eagerly=True)
     model.fit(X, Y, batch_size=8, epochs=2, verbose=0, shuffle=False)
     return model
 
@@ -76,7 +77,7 @@ def test_state_is_that_of_the_channels_that_stay(make, states):
     assert seen == states
     for old, value in zip(optimizer.variables, before, strict=True):
         np.testing.assert_array_equal(numpy(old), value)
-    smaller.compile(carried, LOSS(from_logits=True))
+    smaller.compile(carried, LOSS(from_logits=True), run_eagerly=True)
     smaller.fit(X, Y, batch_size=8, verbose=0)
     assert int(carried.iterations) == 12
 
@@ -118,6 +119,18 @@ def test_a_loss_without_a_config_is_carried_over_too():
     smaller = prune_channels(model, ratio=0.5, epochs=0, round_to=1, least=1).model
     assert smaller.compiled
     assert int(smaller.optimizer.iterations) == 2
+
+
+def test_an_optimizer_that_cannot_be_made_again_is_left_behind_and_said():
+    class Own(keras.optimizers.SGD):
+        def __init__(self, rate, momenta):
+            super().__init__(rate, momentum=momenta[0])
+
+    model = net()
+    model.compile(Own(0.1, [0.9]), LOSS(from_logits=True))
+    result = prune_channels(model, ratio=0.5, epochs=0, round_to=1, least=1)
+    assert not result.model.compiled
+    assert any("is not compiled: The optimizer" in note for note in result.notes)
 
 
 def test_a_wrapped_optimizer_that_belongs_to_its_shapes_is_left_behind_and_said():

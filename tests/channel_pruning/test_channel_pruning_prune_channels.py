@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import trimtab
 from trimtab._records import to_plain
-from trimtab.channel_pruning import _fine_tuning, prune_channels
+from trimtab.channel_pruning import GroupChange, _fine_tuning, prune_channels
 from trimtab.channels import remove
 from trimtab.errors import ConfigError, DataError, ModelError
 from trimtab.models import clone, macs, parameters
@@ -151,6 +152,28 @@ def test_a_teacher_helps_and_none_is_changed(trained, digits):
         trained, digits, ratio=0.5, teacher=clone(trained), temperature=3, alpha=0.2, **FAST
     )
     assert weights_digest(same.model) == weights_digest(result.model)
+
+
+def test_what_the_model_gives_is_told_with_a_teacher_too(monkeypatch):
+    told = {}
+
+    def taught(model, teacher, data, **options):
+        told.update(options)
+        return SimpleNamespace(history=None, notes=())
+
+    monkeypatch.setattr("trimtab.distillation.distill", taught)
+    tuning = _fine_tuning.FineTuning(None, {}, teacher=object(), from_logits=True)
+    tuning.train(None, _fine_tuning.Phase(1, 1, "prune channels", last=True))
+    assert told["from_logits"] is True
+
+
+def test_attention_loses_heads_without_being_asked_for_single_ones():
+    inputs = keras.Input((6, 16))
+    x = keras.layers.MultiHeadAttention(4, 8, name="heads")(inputs, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    result = prune_channels(model, ratio=0.5, epochs=0)
+    assert GroupChange("heads", 4, 2) in result.groups
+    assert result.model.get_layer("heads").num_heads == 2
 
 
 def test_sparsity_learning_comes_first(trained, digits):

@@ -9,7 +9,7 @@ import pytest
 from trimtab.channel_pruning import channel_importance, scores, unscored
 from trimtab.channels import find_groups
 from trimtab.errors import ConfigError, DataError, ModelError
-from trimtab.pruning.scanning._taylor import some_images
+from trimtab.training._judging import some_images
 
 pytestmark = [
     pytest.mark.backend,
@@ -85,6 +85,16 @@ def test_groups_that_cannot_be_scored_are_left_out(small_cnn, digits):
         scores(find_groups(perceptron(digits)), "bn_scale")
 
 
+def test_what_is_frozen_has_no_gradients_and_stays_whole(digits, small_cnn):
+    graph = find_groups(small_cnn)
+    small_cnn.get_layer("conv_1").trainable = small_cnn.get_layer("conv_2").trainable = False
+    assert dict(unscored(graph, channel_importance("taylor"))) == {
+        "conv_1": "it is frozen, so it has no gradients, which 'taylor' ranks by"
+    }
+    assert set(scores(graph, "taylor", digits, images=16)) == {"conv_2", "dense"}
+    assert "conv_1" in scores(graph, "l2")
+
+
 def test_bad_input(digits, small_cnn):
     graph = find_groups(small_cnn)
     with pytest.raises(
@@ -102,8 +112,9 @@ def test_bad_input(digits, small_cnn):
     with pytest.raises(ConfigError, match=r"gives -1 for a unit of group"):
         scores(graph, lambda group, weights: np.full(group.size, -1.0))
     small_cnn.trainable = False
-    with pytest.raises(ConfigError, match=r"No weight of group .* is trained"):
+    with pytest.raises(ConfigError, match=r"'taylor' can score no group .*conv_1: it is frozen"):
         scores(graph, "taylor", digits)
+    small_cnn.trainable = True
     small_cnn.layers[1].kernel.assign(np.full(small_cnn.layers[1].kernel.shape, np.nan, "float32"))
     with pytest.raises(ModelError, match="'l2' gives NaN or infinity for group"):
         scores(graph, "l2")

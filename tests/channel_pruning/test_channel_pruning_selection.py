@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trimtab.channel_pruning import SelectionRule, best_units, removal_order, select
-from trimtab.channel_pruning._rounding import allowed_counts
 from trimtab.channels import ChannelGroup, Member
+from trimtab.channels._rounding import allowed_counts
 from trimtab.errors import ConfigError
 
 

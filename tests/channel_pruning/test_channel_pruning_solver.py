@@ -193,7 +193,7 @@ def test_larger_targets_remove_less(graph, found):
 
 def test_sizes_and_times_are_those_of_real_files(digits, tmp_path):
     """The candidate that is chosen converts to just the size that was told, and it is timed."""
-    model = zoo.cnn(digits.image_shape, digits.classes, filters=(16, 32), dense=32)
+    model = zoo.cnn(digits.image_shape, digits.classes, filters=(16, 32), dense=0)
     own = channels.find_groups(model)
     probes = Probes(own, seconds=0.1, rounds=10)
     selection = solve(own, scores(own, "l2"), Target(size="60%"), RULE, probes=probes)

@@ -1,26 +1,33 @@
-"""Small members of two families of keras.applications; `benchmarks/channel_families.py` has all of them."""
+"""A member of a family of keras.applications, and what becomes of a smaller model's file.
+
+`benchmarks/channel_families.py` has all families; its quick run, which is a test too, takes a MobileNet.
+"""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
-import pytest
 
+from trimtab import zoo
+from trimtab.channels import find_groups, remove
 from trimtab.litert import convert, inspect
 from trimtab.testing import check_channels
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "brightest"),
-    [("MobileNet", {"alpha": 0.25}, 1.0), ("MobileNetV3Small", {}, 255.0)],
-)
-def test_family(name: str, options: dict[str, float], brightest: float) -> None:
-    model = getattr(keras.applications, name)(
-        weights=None, input_shape=(32, 32, 3), classes=10, classifier_activation=None, **options
+def test_mobilenet_v3() -> None:
+    model = keras.applications.MobileNetV3Small(
+        weights=None, input_shape=(32, 32, 3), classes=10, classifier_activation=None
     )
-    images = np.random.default_rng(0).uniform(0, brightest, (4, 32, 32, 3)).astype("float32")
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
     found = check_channels(model, images=images)
     assert found.removed > 0.3 * found.units
     assert found.parameters[1] < 0.6 * found.parameters[0]
-    if name == "MobileNet":  # each conversion takes its time
-        assert inspect(convert(found.smaller, "int8", images)).float_tensors == ()
+
+
+def test_a_smaller_model_is_int8_throughout() -> None:
+    graph = find_groups(zoo.ds_cnn((8, 8, 1), 3, filters=(8, 12), depth=1))
+    keep = {group.name: range(group.size // 2) for group in graph.groups if group.locked is None}
+    smaller = remove(graph, keep)
+    assert [layer.filters for layer in smaller.layers if isinstance(layer, keras.layers.Conv2D)] == [4, 4, 6]
+    images = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
+    assert inspect(convert(smaller, "int8", images)).float_tensors == ()

@@ -13,6 +13,7 @@ from trimtab.data import Augmentation, batches
 from trimtab.data._augmentation import augmented, drawn
 from trimtab.distillation import _cached_logits as room
 from trimtab.distillation import cached_logits
+from trimtab.distillation._layers import matched
 from trimtab.errors import ConfigError, ModelError, OutputError
 
 ALL = Augmentation(flip=True, shift=1, cutout=2)
@@ -93,6 +94,15 @@ def test_files_are_read_again_and_belong_to_teacher_data_and_view(
     assert len(asked) == 5
     np.testing.assert_array_equal(cached_logits(model, few, folder=tmp_path / "answers"), first)
     assert len(asked) == 5
+
+
+def test_features_that_float16_cannot_hold_are_told(few: Any, net: Any) -> None:
+    teacher = net()
+    teacher.get_layer("conv_1").bias.assign(np.full(4, 1e5, np.float32))
+    segments = matched(net(), teacher, few.image_shape, ((("relu_1", "relu_1"),), 1.0), ((), 1.0))
+    answers = room.Answers(room.checked_teachers(teacher, few), few, 4.0, None, 0, None, segments, half=True)
+    with pytest.raises(ConfigError, match="too large for float16, as which they are kept here"):
+        answers.targets(1, None, "ask")
 
 
 def test_what_makes_no_sense_is_refused(few: Any, net: Any, tmp_path: Path) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 import runpy
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,23 +31,9 @@ def show(
 
 
 @pytest.fixture
-def show_on(tmp_path: Path) -> Callable[[str, str], str]:
+def show_on(tmp_path: Path, on_backend: Callable[..., str]) -> Callable[[str, str], str]:
     """Runs a script in a process of its own, on another Keras backend where that is installed."""
-
-    def call(name: str, backend: str) -> str:
-        if importlib.util.find_spec(backend) is None:
-            pytest.skip(f"{backend} is not installed: pip install 'trimtab[{backend}]'")
-        # One thread: on a busy machine torch's threads wait for each other at each small step.
-        alone = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
-        environment = {**os.environ, **alone, "KERAS_BACKEND": backend}
-        command = [sys.executable, str(EXAMPLES / name)]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return call
+    return lambda name, backend: on_backend(backend, str(EXAMPLES / name), folder=tmp_path, timeout=300)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import trimtab
 from trimtab import litert, models
 from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError, ParityError
 from trimtab.exporting import Artifact, export
+from trimtab.exporting._images import calibration_images
 from trimtab.exporting._writing import write_set
 from trimtab.progress import PlainLines
 
@@ -66,12 +67,56 @@ def test_an_int8_file_with_its_record(net, digits, tmp_path):
     assert artifact.model_parameters == net.count_params()
     assert artifact.data == {"name": digits.name, "digest": digits.digest}
     assert set(artifact.versions) == {"trimtab", "keras", "tensorflow", "ai-edge-litert"}
+    assert artifact.route == "converter"
+    assert artifact.calibration["method"] == "minmax"
+    assert sum(artifact.calibration["per_class"]) == 60
+    assert min(artifact.calibration["per_class"]) > 0
     again = export(net, tmp_path / "again.tflite", "int8", digits, calibration=60, compress=True)
     assert again.path.read_bytes() == content
     assert again.compressed.read_bytes() == artifact.compressed.read_bytes()
     scores = litert.LiteRTModel(artifact.path)(digits.validation.inputs())
     accuracy = (scores.argmax(-1) == digits.validation.labels).mean()
     assert accuracy > 0.5
+
+
+def test_a_file_loses_its_ballast_and_no_answer(net, digits, tmp_path):
+    artifact = export(net, tmp_path / "a.tflite", "int8", digits, calibration=60)
+    images, _, _ = calibration_images(digits, 60, 0)
+    whole = litert.convert(net, "int8", images)
+    assert artifact.undieted_bytes == len(whole)
+    assert artifact.bytes == artifact.parity.bytes < 0.9 * len(whole)
+    proof = digits.validation.inputs()
+    np.testing.assert_array_equal(litert.LiteRTModel(artifact.path)(proof), litert.LiteRTModel(whole)(proof))
+
+
+def test_a_diet_that_changes_answers_is_refused(net, tmp_path, monkeypatch):
+    other = models.clone(net)
+    other.layers[-1].bias.assign(other.layers[-1].bias + 1)
+    monkeypatch.setattr(litert, "diet", lambda content: litert.convert(other))
+    with pytest.raises(ConversionError, match="other scores without its names"):
+        export(net, tmp_path / "a.tflite")
+    assert _names(tmp_path) == []
+
+
+def test_a_trap_is_told_with_the_file(net, digits, tmp_path):
+    artifact = export(net, tmp_path / "a.tflite", "int16x8", digits, calibration=20)
+    assert litert.scheme("int16x8").caution in artifact.notes
+    loose = export(net, tmp_path / "b.tflite", "dynamic-int8", digits)
+    assert not any("depthwise" in note for note in loose.notes)  # it has no such layer
+
+
+def test_images_scaled_otherwise_than_in_training_are_refused(digits, tmp_path):
+    import dataclasses
+
+    net = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.BatchNormalization(momentum=0.5), layers.Flatten(), layers.Dense(10)]
+    )
+    for _ in range(8):
+        net(digits.train.inputs(0, 64), training=True)
+    bytes_ = dataclasses.replace(digits.train, input_range=(0.0, 255.0))
+    with pytest.raises(ConfigError, match="not scaled as those of the training"):
+        export(net, tmp_path / "a.tflite", "int8", dataclasses.replace(digits, train=bytes_))
+    assert _names(tmp_path) == []
 
 
 def test_the_test_images_are_never_touched(net, digits, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,12 +40,22 @@ def test_calibration_is_by_training_images(digits):
     assert record["digest"] == calibration_images(digits, 50, 0)[1]["digest"]
     assert record["digest"] != calibration_images(digits, 50, 1)[1]["digest"]
     assert set(digits.train.labels[chosen]) == set(range(10))
+    assert record["per_class"] == np.bincount(digits.train.labels[chosen]).tolist()
 
 
-@pytest.mark.parametrize("count", [0, -5, 2.5, True])
+@pytest.mark.parametrize("count", [0, -5, 9, 2.5, True])
 def test_a_senseless_number_is_refused(digits, count):
     with pytest.raises(ConfigError, match="calibration is a number of training images"):
         calibration_images(digits, count, 0)
+
+
+def test_images_that_cannot_stand_for_the_others_are_refused(digits):
+    zeros = dataclasses.replace(digits, train=digits.train.take(digits.train.labels == 0))
+    with pytest.raises(ConfigError, match=r"All 50 calibration images are of class '0'.*other 9"):
+        calibration_images(zeros, 50, 0)
+    few = dataclasses.replace(digits, train=digits.train.take(slice(0, 6)))
+    with pytest.raises(ConfigError, match=r"has 6 training image\(s\) to calibrate with; at least 10"):
+        calibration_images(few, 50, 0)
 
 
 def test_without_data_there_is_no_calibration():
@@ -58,8 +70,6 @@ def test_the_proof_is_on_validation_images(digits):
 
 
 def test_without_validation_images_the_proof_is_on_training_images_that_did_not_calibrate(digits):
-    import dataclasses
-
     bare = dataclasses.replace(
         digits, train=digits.train.take(slice(0, 120)), validation=digits.validation.take([])
     )

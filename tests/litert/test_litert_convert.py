@@ -20,8 +20,10 @@ from trimtab.errors import ConfigError, ConversionError, ModelError, OutputError
 from trimtab.litert._other_backend import _outcome, _work
 from trimtab.litert._plain import plain_model
 
+CONVERTED = [name for name, entry in litert.SCHEMES.items() if entry.route == "converter"]
 
-@pytest.mark.parametrize("scheme", list(litert.SCHEMES))
+
+@pytest.mark.parametrize("scheme", CONVERTED)
 def test_every_scheme_converts_a_trained_net_and_passes(net, files, proof, scheme):
     parity = litert.check_parity(net, files[scheme], proof, scheme)
     assert parity.reason is None
@@ -37,11 +39,13 @@ def test_the_files_hold_what_their_schemes_say(files):
         for name, summary in seen.items()
     }
     assert kernels == {
-        "float32": {"float32"}, "float16": {"float16"}, "dynamic-int8": {"int8"}, "int8": {"int8"}
+        "float32": {"float32"}, "float16": {"float16"}, "dynamic-int8": {"int8"}, "int8": {"int8"},
+        "int8-float-io": {"int8"}, "int16x8": {"int8"}, "int16x8-float-io": {"int8"},
     }  # fmt: skip
-    assert [seen[name].input.dtype for name in seen] == ["float32", "float32", "float32", "int8"]
-    assert [seen[name].output.dtype for name in seen] == ["float32", "float32", "float32", "int8"]
-    assert seen["int8"].float_tensors == ()
+    edges = {name: {summary.input.dtype, summary.output.dtype} for name, summary in seen.items()}
+    assert edges == {name: {litert.scheme(name).io} for name in seen}
+    assert seen["int8"].float_tensors == seen["int16x8"].float_tensors == ()
+    assert len(seen["int8-float-io"].float_tensors) == len(seen["int16x8-float-io"].float_tensors) == 2
     # Batch norm is folded, dropout is gone: nothing but these is left.
     assert set(seen["int8"].ops) == {"CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"}
 
@@ -102,6 +106,20 @@ def test_a_layer_that_cannot_be_traced_is_one_line():
     model = keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)])
     model = keras.Model(model.inputs, ByHand()(model.outputs[0]))
     with pytest.raises(ConversionError, match="cannot be traced by TensorFlow") as caught:
+        litert.convert(model)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["int4", "int4-float-io"])
+def test_an_ordinary_model_does_not_say_what_int4_should_mean(net, pictures, scheme):
+    with pytest.raises(ConfigError, match=rf"{scheme}.*carries its ranges.*quantization\.calibrated"):
+        litert.convert(net, scheme, pictures)
+
+
+def test_a_model_that_keras_has_quantized_is_refused(make_net):
+    model = make_net()
+    model.get_layer("hidden").quantize("int8")
+    with pytest.raises(ModelError, match="Layer 'hidden' of model 'tiny' is quantized already") as caught:
         litert.convert(model)
     assert "\n" not in str(caught.value)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 from trimtab import litert
 from trimtab._records import to_plain
 from trimtab.errors import ConversionError
+from trimtab.litert._parity import DEEP_LIMIT
 
 
 def test_a_sound_file_is_described(net, files, proof):
@@ -147,9 +150,36 @@ def test_a_shared_layer_and_a_softmax_do_not_disturb(proof, pictures):
     twice = layers.Conv2D(1, 3, padding="same", name="twice")
     hidden = layers.Flatten()(twice(twice(inputs)))
     model = keras.Model(inputs, layers.Dense(10, activation="softmax")(hidden))
-    for scheme in litert.SCHEMES:
+    for scheme in ("float32", "float16", "dynamic-int8", "int8", "int8-float-io"):
         parity = litert.check_parity(model, litert.convert(model, scheme, pictures), proof, scheme)
         assert parity.reason is None
+
+
+STRICT = dataclasses.replace(litert.SCHEMES["int8"], name="strict", error_limit=1e-4)
+
+
+def test_an_error_beyond_the_limit_passes_where_each_weight_is_the_models_own(net, files, proof):
+    """As in a deep network, whose layers add up their rounding."""
+    parity = litert.check_parity(net, files["int8"], proof, STRICT)
+    assert parity.mean_error > STRICT.error_limit * parity.spread
+    assert parity.weights_proved
+    assert parity.passed
+    assert parity.error_limit == pytest.approx(DEEP_LIMIT * parity.spread)
+    assert not litert.check_parity(net, files["int8"], proof, "int8").weights_proved
+
+
+def _without_one_channel(weights):
+    """Zeroes the first output channel of a kernel as LiteRT has it."""
+    return np.concatenate([np.zeros_like(weights[:1]), weights[1:]])
+
+
+def test_one_lost_channel_does_not_hide_behind_the_wider_limit(net, files, proof, damage):
+    content = damage(files["int8"], "second_1/convolution", _without_one_channel)
+    parity = litert.check_parity(net, content, proof, STRICT)
+    assert parity.mean_error < DEEP_LIMIT * parity.spread
+    assert not parity.passed
+    assert "second" in parity.reason
+    assert "is not the model's, rounded" in parity.reason
 
 
 def test_files_that_cannot_be_compared_raise(net, files, proof):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trimtab import _keras_internals
 from trimtab.errors import ModelError
 from trimtab.models import LayerCost, layer_macs, macs, macs_per_layer
 from trimtab.zoo import resnet
@@ -131,6 +132,11 @@ def test_a_layer_without_a_rule_is_named() -> None:
     ]
     layer_macs.register(Scaling, lambda layer, inputs, outputs: int(np.prod(outputs[1:])))
     assert macs(model) == 6 + 30
+
+
+def test_scales_of_each_channel_cost_nothing() -> None:
+    scale = _keras_internals.application_layers()["LayerScale"](1e-6, 6)
+    assert macs(of((6,), keras.layers.RMSNormalization(), scale, keras.layers.Dense(5))) == 30
 
 
 def test_a_product_of_tensors_is_not_counted_as_nothing() -> None:

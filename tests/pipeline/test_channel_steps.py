@@ -114,6 +114,7 @@ def test_one_of_them_is_picked(finished: RunResult) -> None:
     assert set(finished.steps["best"]["record"]["candidates"]) == {"base", "less", "student"}
 
 
+@pytest.mark.usefixtures("no_report")
 def test_nothing_is_left_lying_about_or_done_twice(finished: RunResult, tmp_path: Path) -> None:
     assert not list((finished.folder / "steps").rglob("checkpoint*"))
     folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
@@ -123,6 +124,7 @@ def test_nothing_is_left_lying_about_or_done_twice(finished: RunResult, tmp_path
     assert "cut" not in trimtab.run(outdated, folder, resume=True).reused
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_distillation_that_was_stopped_asks_its_teachers_no_more(
     finished: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
+def folder(finished: Path, tmp_path: Path, no_report: None) -> Path:
     """A finished run of one's own to spoil."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
 

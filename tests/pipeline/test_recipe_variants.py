@@ -100,6 +100,11 @@ def test_what_was_chosen_is_a_recipe_of_its_own(tmp_path: Path) -> None:
         ({**RECIPE, "variant": "small"}, [], r"to choose a variant, say scale"),
         ({**RECIPE, "variants": ["small"]}, [], r"variants: this maps names"),
         ({**RECIPE, "variants": {"small": 3}}, [], r"variants: small: what differs is a mapping"),
+        (
+            {**RECIPE, "variants": {"full": {}}},
+            [],
+            r"variants: full: so the recipe as it is written is called",
+        ),
         ({**RECIPE, "variants": {"a": {"name": "b"}}}, [], r"variants: a: 'name' is the recipe's own"),
         ({**RECIPE, "variants": {"a": {"variants": {}}}}, [], r"'variants' is the recipe's own"),
         (

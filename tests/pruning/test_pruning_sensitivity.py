@@ -13,8 +13,8 @@ from trimtab import pruning
 from trimtab._records import to_plain
 from trimtab.data import ImageData, Split
 from trimtab.errors import ConfigError, DataError, ModelError
+from trimtab.models._forward import forward
 from trimtab.pruning import Sensitivity, sensitivity
-from trimtab.pruning.scanning._forward import forward
 
 pytestmark = pytest.mark.backend
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from trimtab import pruning
 from trimtab.data import ImageData, Split
 from trimtab.errors import ConfigError, DataError, ModelError
-from trimtab.pruning.scanning._taylor import batch_gradients, mean_gradients, some_images
+from trimtab.pruning.scanning._taylor import batch_gradients, mean_gradients
+from trimtab.training._judging import some_images
 
 pytestmark = pytest.mark.backend
 
@@ -89,6 +92,18 @@ def test_a_weight_that_nothing_needs_scores_zero(digits):
     used, idle = pruning.taylor_scores(model, digits, images=16)
     assert used.max() > 0
     assert not idle.any()
+
+
+def test_many_models_in_one_run_are_no_retracing(digits, caplog):
+    # TensorFlow warns of a function that it must trace again and again, and tells functions by their code.
+    tensorflow = logging.getLogger("tensorflow")
+    tensorflow.addHandler(caplog.handler)
+    try:
+        for _ in range(8):
+            pruning.taylor_scores(linear(digits), digits, images=4)
+    finally:
+        tensorflow.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 def test_which_images_is_up_to_the_seed(digits):

@@ -254,6 +254,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(cli: Callable, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("writes", [1, 6, 12])
 def test_a_full_disk_stops_the_run_and_a_free_one_lets_it_go_on(
     cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int

@@ -89,6 +89,7 @@ def test_the_report_shows_it(done: RunResult) -> None:
     assert "of pruned" in text
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_finished_run_is_not_scanned_again_and_a_new_scan_prunes_again(
     done: RunResult, place: Path
 ) -> None:

@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_weights_and_no_global_state_is_touched() -
     assert not np.array_equal(first[0], resnet((8, 8, 1), 3, width=2, seed=5).get_weights()[0])
 
 
-@pytest.mark.parametrize("depth", [9, 7, True, "8", None])
+@pytest.mark.parametrize("depth", [9, 7, True, 8.0, "8", None])
 def test_an_unknown_depth_is_refused(depth: object) -> None:
     with pytest.raises(ConfigError, match="depth must be one of 8, 20, 56"):
         resnet((32, 32, 3), 10, depth=depth)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, ModelError
 from trimtab.zoo import cnn, resnet, shrink
 
 
@@ -30,6 +30,14 @@ def test_widths_are_rounded_and_have_a_floor() -> None:
     assert sizes(0.05) == [8, 4, 8, 10]
     assert sizes(0.5, round_to=1, least=1) == [20, 2, 10, 10]
     assert sizes(1.0) == [40, 4, 20, 10]
+    assert sizes(0.5, least=1) == [24, 2, 8, 10]  # fewer channels than a multiple get finer steps
+
+
+def test_what_has_no_channels_that_may_go_cannot_be_narrower() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="logits")])
+    assert shrink(model, 1.0).count_params() == 10
+    with pytest.raises(ModelError, match=r"No channel of the model .*logits: leads to the model's output"):
+        shrink(model, 0.5)
 
 
 def test_heads_of_attention_count_as_the_channels_they_have() -> None:

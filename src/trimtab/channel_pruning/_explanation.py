@@ -9,10 +9,9 @@ import numpy as np
 
 from trimtab._records import to_plain
 from trimtab.benchmarking import Interval, Measurement
-from trimtab.channel_pruning._importance import counts_as_weight
 from trimtab.channel_pruning._probe import PROBED, Probes
-from trimtab.channel_pruning._rounding import allowed_counts
 from trimtab.channels import find_groups
+from trimtab.channels._rounding import allowed_counts, channels_made
 from trimtab.errors import ConfigError
 from trimtab.progress import Progress
 
@@ -173,10 +172,9 @@ def _explained(
     graph: ChannelGraph, group: ChannelGroup, round_to: int, probes: Probes | None, latency: bool
 ) -> GroupExplanation:
     """Explains one group."""
-    makers = [member for member in group.members if member.role == "out" and counts_as_weight(member)]
-    first = np.asarray(makers[0].units) if makers else np.arange(group.size)
+    maker = next(member for member in group.members if member.role == "out")
     steps: tuple[Saving | None, Saving | None] = (None, None)
-    allowed = allowed_counts(group, round_to, 1, 1.0)
+    allowed = allowed_counts(group, round_to, 1)
     if group.locked is None and group.size > 1:
         half = max(group.size // 2, 1)
         steps = (
@@ -186,7 +184,7 @@ def _explained(
     return GroupExplanation(
         name=group.name,
         units=group.size,
-        channels=int((first >= 0).sum()),
+        channels=channels_made(maker),
         layers=group.layers,
         takers=tuple(dict.fromkeys(member.layer for member in group.members if member.role == "in")),
         locked=group.locked,

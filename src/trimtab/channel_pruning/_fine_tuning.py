@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from trimtab.data import ImageData
 
-__all__ = ["FineTuning", "Phase"]
+__all__ = ["FineTuning", "Phase", "kept_answers"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,12 @@ class FineTuning:
         options: arguments of `trimtab.train`, without `epochs`, `seed` and where it keeps its state.
         teacher: the model to learn from beside the labels; None: the labels alone.
         teaching: arguments of `trimtab.distill` besides.
-        from_logits: what the model gives, for a training without a teacher.
+        from_logits: what the model gives; None: look at it.
         seed: decides what is random; each phase has a seed of its own.
         checkpoint: file that keeps the state of the phase under way. A finished phase has a file of its own
             beside it, until all is done.
         keep_checkpoint: leave the files in place when all is done.
+        answers: folder that keeps what the teacher says of the images; None: each phase asks it.
     """
 
     data: ImageData
@@ -65,6 +69,7 @@ class FineTuning:
     seed: int = 0
     checkpoint: Path | None = None
     keep_checkpoint: bool = False
+    answers: Path | None = None
 
     def train(self, model: keras.Model, phase: Phase) -> tuple[History, tuple[str, ...]]:
         """Trains a model in place, or takes up what is left of a training that was begun before.
@@ -89,6 +94,8 @@ class FineTuning:
         if self.checkpoint is not None and not self.keep_checkpoint:
             for number in range(rounds + 1):
                 round_checkpoint(self.checkpoint, number).unlink(missing_ok=True)
+            if self.answers is not None:
+                shutil.rmtree(self.answers, ignore_errors=True)
 
     def _trained(
         self, model: keras.Model, phase: Phase, checkpoint: Path | None, keep: bool
@@ -98,6 +105,7 @@ class FineTuning:
             **self.options,
             **({"restore_best": False, "patience": None} if phase.to_the_end else {}),
             "epochs": phase.epochs,
+            "from_logits": self.from_logits,
             "seed": seed_of_phase(self.seed, phase.number),
             "wrap_optimizer": phase.wrap,
             "checkpoint": checkpoint,
@@ -105,12 +113,35 @@ class FineTuning:
             "label": phase.label,
         }
         if self.teacher is None:
-            trained: Any = train(model, self.data, from_logits=self.from_logits, **options)
+            trained: Any = train(model, self.data, **options)
         else:
             from trimtab.distillation import distill
 
-            trained = distill(model, self.teacher, self.data, **self.teaching, **options)
+            options |= {**self.teaching, "cache_folder": self.answers}
+            trained = distill(model, self.teacher, self.data, **options)
         return trained.history, trained.notes
+
+
+@contextlib.contextmanager
+def kept_answers(checkpoint: Path | None, several: bool) -> Iterator[Path | None]:
+    """Gives a folder where a teacher's answers are kept, so that it is asked about the same images once.
+
+    Args:
+        checkpoint: the folder lies beside it, and outlives the block: `FineTuning.forget` removes it.
+        several: whether several trainings show the teacher the same images; then there is a folder without a
+            checkpoint too, for the time of the block.
+
+    Yields:
+        The folder; None where none is of use, or none can be made.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = None
+        if checkpoint is not None:
+            folder = checkpoint.with_name(f"{checkpoint.stem}.answers")
+        elif several:
+            with contextlib.suppress(OSError):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trimtab-")))
+        yield folder
 
 
 def seed_of_phase(seed: int, number: int) -> int:

@@ -13,6 +13,7 @@ same with every optimizer, the losses of the history stay comparable, and nothin
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,7 +63,9 @@ class GroupLasso(WrappingOptimizer):
         strength: float,
         name: str | None = None,
     ) -> None:
-        if isinstance(strength, bool) or not math.isfinite(strength) or strength < 0:
+        given: Any = strength
+        real = isinstance(given, numbers.Real) and not isinstance(given, bool)
+        if not real or not 0 <= float(given) < math.inf:
             raise ConfigError(f"strength={strength!r} must be a number of 0 or more, such as 1e-4.")
         super().__init__(inner_optimizer, name)
         self.strength = float(strength)

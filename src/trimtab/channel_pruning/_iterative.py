@@ -35,6 +35,7 @@ from trimtab.channel_pruning._scores import scores
 from trimtab.channel_pruning._selection import normalized, select
 from trimtab.channel_pruning._solver import solve
 from trimtab.channel_pruning._target import Target
+from trimtab.channels._remaining import remaining
 from trimtab.models import clone
 from trimtab.training import History
 from trimtab.training._checkpoint import architecture_digest, weights_digest
@@ -121,10 +122,10 @@ class Rounds:
             fewer = _count(kept) < _count(alive)
             trained = None
             if fewer and self.tuning is not None and self.plan.epochs:
-                trained = self.tuning.train(smaller, self._phase(number))
+                trained = self.tuning.train(smaller.model, self._phase(number))
             elif not fewer:
                 books.notes.append(self._told(number, "no channel was removed, so nothing was trained"))
-            books.take(number, smaller, 1 - _count(kept) / _count(whole), trained, self._told)
+            books.take(number, smaller.model, 1 - _count(kept) / _count(whole), trained, self._told)
             current, alive = smaller, kept
         if self.tuning is not None:
             self.tuning.forget(self.plan.number_of_rounds)
@@ -132,14 +133,14 @@ class Rounds:
         limit = (start.limit if start is not None else None) or 0.0
         reached = None if start is None else start.reached
         return Outcome(
-            current, alive, limit, reached, books.history(), tuple(books.rounds), tuple(books.notes)
+            current.model, alive, limit, reached, books.history(), tuple(books.rounds), tuple(books.notes)
         )
 
-    def _made_sparse(self, books: Books) -> Any:
-        """Returns the model after sparsity learning: a copy; or the model itself, where there is none."""
+    def _made_sparse(self, books: Books) -> ChannelGraph:
+        """Returns the groups of a copy after sparsity learning; of the model itself, where there is none."""
         kind = self.plan.sparsity_learning
         if kind is None or self.tuning is None:
-            return self.model
+            return self.graph
         model = clone(self.model)
         graph = channels.find_groups(model)
         groups = [graph.group(name) for name in self.pruned]
@@ -158,37 +159,37 @@ class Rounds:
             f"sparsity learning: a group lasso on {what} (strength {strength:g}, epochs: {phase.epochs})"
         )
         books.add(history, [f"sparsity learning: {note}" for note in notes])
-        return model
+        return graph
 
     def _begun(
-        self, number: int, current: Any, alive: Mapping[str, Indices], last: RoundStart | None
-    ) -> tuple[Any, RoundStart]:
-        """Returns the model that a round fine-tunes, and what was chosen for it, now or before a kill."""
-        path, belongs_to = self._file(number), self._belongs_to(number, current)
+        self, number: int, current: ChannelGraph, alive: Mapping[str, Indices], last: RoundStart | None
+    ) -> tuple[ChannelGraph, RoundStart]:
+        """Returns the groups of what a round fine-tunes, and what was chosen for it, now or before a kill."""
+        path, belongs_to = self._file(number), self._belongs_to(number, current.model)
         start = None if path is None else read_round(path, belongs_to)
         if start is not None:
-            smaller = channels.remove(current, _places(start.keep, alive))
-            fill(smaller, start.weights)
+            smaller = _without(current, _places(start.keep, alive))
+            fill(smaller.model, start.weights)
             return smaller, start
         keep, ratio, solved = self._chosen(number, current, alive, last)
-        smaller = channels.remove(current, _places(keep, alive))
+        smaller = _without(current, _places(keep, alive))
         notes = [] if solved is None else list(solved.notes)
         if _count(keep) < _count(alive):
-            notes += self._recalibrated(smaller)
+            notes += self._recalibrated(smaller.model)
         start = RoundStart(
             {name: tuple(int(unit) for unit in units) for name, units in keep.items()},
             ratio,
             None if solved is None else solved.limit,
             None if solved is None else solved.reached,
             tuple(notes),
-            [np.asarray(ops.convert_to_numpy(weight)) for weight in smaller.weights],
+            [np.asarray(ops.convert_to_numpy(weight)) for weight in smaller.model.weights],
         )
         if path is not None:
             write_round(path, belongs_to, start)
         return smaller, start
 
     def _chosen(
-        self, number: int, current: Any, alive: Mapping[str, Indices], last: RoundStart | None
+        self, number: int, current: ChannelGraph, alive: Mapping[str, Indices], last: RoundStart | None
     ) -> tuple[dict[str, Indices], float, Selection | None]:
         """Chooses what stays after a round.
 
@@ -229,10 +230,11 @@ class Rounds:
         shape = None if self.data is None else self.data.image_shape
         return Probes(self.graph, image_shape=shape, seed=self.seed, progress=self.progress)
 
-    def _scores(self, current: Any, alive: Mapping[str, Indices]) -> dict[str, npt.NDArray[np.float64]]:
+    def _scores(
+        self, current: ChannelGraph, alive: Mapping[str, Indices]
+    ) -> dict[str, npt.NDArray[np.float64]]:
         """Returns the scores of the units of the model before all rounds, normalised within each group."""
-        graph = self.graph if current is self.model else channels.find_groups(current)
-        own = scores(graph, self.importance, self.data, from_logits=self.from_logits, seed=self.seed)
+        own = scores(current, self.importance, self.data, from_logits=self.from_logits, seed=self.seed)
         found = {}
         for name in self.pruned:
             full = np.full(self.graph.group(name).size, _GONE)
@@ -298,6 +300,11 @@ def _count(keep: Mapping[str, Any]) -> int:
 def _stays(keep: Mapping[str, Any], alive: Mapping[str, Indices]) -> dict[str, Indices]:
     """Returns what stays of what is there; what is gone never comes back."""
     return {name: np.intersect1d(keep.get(name, units), units) for name, units in alive.items()}
+
+
+def _without(graph: ChannelGraph, keep: Mapping[str, Indices]) -> ChannelGraph:
+    """Returns the groups of a model without some of its units, by the names that they have in this one."""
+    return remaining(graph, keep, channels.remove(graph, keep))
 
 
 def _places(keep: Mapping[str, Any], alive: Mapping[str, Indices]) -> dict[str, Indices]:

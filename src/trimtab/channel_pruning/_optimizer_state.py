@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -58,15 +59,12 @@ def carry_optimizer(
             f"{model.name!r}, such as {strangers[0].name!r}. Give the optimizer of this very model."
         )
     slicing = Slicing(find_groups(model), keep)
+    carried = _made_again(optimizer)
     try:
-        carried = type(optimizer).from_config(optimizer.get_config())
         with _keras_internals.noted_references(carried) as references:
             carried.build([twins[id(variable)][1] for variable in trained])
     except Exception as error:
-        raise ConfigError(
-            f"The optimizer {optimizer.name!r} ({type(optimizer).__name__}) cannot be made again for the "
-            f"smaller model ({first_line(error)}). Make a fresh one."
-        ) from error
+        raise _not_made_again(optimizer, error) from error
     originals = {id(twin): weight for weight, twin in twins.values()}
     for old, new in zip(optimizer.variables, carried.variables, strict=True):
         value = np.asarray(ops.convert_to_numpy(old))
@@ -76,6 +74,22 @@ def carry_optimizer(
         elif value.shape == tuple(new.shape):
             new.assign(value)
     return carried
+
+
+def _made_again(optimizer: Any) -> Any:
+    """Returns a fresh optimizer of the same class and settings; raises `ConfigError` where it cannot."""
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except Exception as error:  # an optimizer of one's own need not have a config
+        raise _not_made_again(optimizer, error) from error
+
+
+def _not_made_again(optimizer: Any, error: Exception) -> ConfigError:
+    """Says why an optimizer cannot be made for the smaller model."""
+    return ConfigError(
+        f"The optimizer {optimizer.name!r} ({type(optimizer).__name__}) cannot be made again for the smaller "
+        f"model ({first_line(error)}). Make a fresh one."
+    )
 
 
 def carry_compilation(
@@ -95,11 +109,8 @@ def carry_compilation(
         return []
     optimizer, steps = model.optimizer, int(model.optimizer.iterations)
     try:
-        carried = (
-            carry_optimizer(optimizer, model, smaller, keep)
-            if optimizer.built
-            else type(optimizer).from_config(optimizer.get_config())
-        )
+        built = optimizer.built
+        carried = carry_optimizer(optimizer, model, smaller, keep) if built else _made_again(optimizer)
     except ConfigError as error:
         return [f"the model is not compiled: {error}"]
     try:

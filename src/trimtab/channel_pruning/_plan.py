@@ -119,6 +119,11 @@ class Plan:
         """Whether anything is trained."""
         return bool(self.epochs or self.sparsity_learning is not None)
 
+    @property
+    def trainings(self) -> int:
+        """How many trainings there are, one after the other."""
+        return (self.sparsity_learning is not None) + (self.number_of_rounds if self.epochs else 0)
+
     def ratio_after(self, number: int, ratio: float) -> float:
         """Returns the share of channels that is gone after a round: each removes the same share of the rest.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from trimtab import channels
-from trimtab.channel_pruning._fine_tuning import FineTuning
+from trimtab.channel_pruning._fine_tuning import FineTuning, kept_answers
 from trimtab.channel_pruning._importance import ChannelImportance
 from trimtab.channel_pruning._importance_name import channel_importance
 from trimtab.channel_pruning._iterative import Rounds
@@ -23,6 +24,7 @@ from trimtab.channel_pruning._rule import SelectionRule
 from trimtab.channel_pruning._scores import unscored
 from trimtab.channel_pruning._selection import removal_order
 from trimtab.channel_pruning._target import Target
+from trimtab.channels._groups import check_free
 from trimtab.errors import ConfigError, DataError, ModelError, nearest
 from trimtab.models import check_fits, clone
 from trimtab.progress import Progress
@@ -143,8 +145,8 @@ def prune_channels(
         seed: decides the order of the images, their augmentation and dropout, and what is drawn to score.
         callbacks: Keras callbacks.
         checkpoint: file (`.npz`) that keeps the state after each epoch, to continue from; what was chosen
-            in each round is kept in files of their own beside it. The same call after a kill ends, on a CPU,
-            with bit for bit the same weights.
+            in each round, and what a teacher says, is kept in files of their own beside it. The same call
+            after a kill ends, on a CPU, with bit for bit the same weights.
         keep_checkpoint: leave these files in place when all is done, so that the same call gives the finished
             result at once; delete them once the model is saved.
         progress: where progress is shown; None: nowhere.
@@ -175,8 +177,16 @@ def prune_channels(
     )  # fmt: skip
     target = Target(ratio, parameters, macs, size, latency)
     kind = channel_importance(importance)
-    rule: Any = SelectionRule
-    rule = rule(ranking, normalization, round_to, least, max_ratio, layers, exclude)
+    choice: dict[str, Any] = {
+        "ranking": ranking,
+        "normalization": normalization,
+        "round_to": round_to,
+        "least": least,
+        "max_ratio": max_ratio,
+        "layers": layers,
+        "exclude": exclude,
+    }
+    rule = SelectionRule(**choice)
     options: dict[str, Any] = {
         "batch_size": batch_size,
         "optimizer": optimizer,
@@ -190,29 +200,28 @@ def prune_channels(
     Settings(epochs=max(epochs, 1), restore_best=True, first_best_epoch=1, seed=seed, **options)
     graph = _graph(model, data, plan, kind)
     order = removal_order(graph, _no_scores(graph, kind), rule)
-    tuning = None
-    if plan.trains and data is not None:
-        whom = _teacher(teacher, model, data, plan)
-        tuning = FineTuning(
-            data,
-            options | {"callbacks": callbacks, "progress": progress},
-            whom,
-            plan.teaching,
-            from_logits,
-            seed,
-            None if checkpoint is None else Path(checkpoint),
-            keep_checkpoint,
-        )
-    work = Rounds(
-        model, graph, tuple(order.units), target, kind, rule, plan, tuning, data, from_logits, seed, label,
-        progress,
-    )  # fmt: skip
-    if plan.sparsity_learning is not None:
-        pulled = [graph.group(name) for name in work.pruned]
-        lasso_groups(pulled, model.trainable_variables, plan.sparsity_learning)
-        work.check_target()
-    left = {**dict(order.left), **dict(unscored(graph, kind))}
-    return result_of(work, work.run(), tuple(left.items()))
+    with contextlib.ExitStack() as stack:
+        tuning = None
+        if plan.trains and data is not None:
+            whom = _teacher(teacher, model, data, plan)
+            path = None if checkpoint is None else Path(checkpoint)
+            # With augmentation, each training shows it other images.
+            again = kept_answers(path, plan.trainings > 1 and not augmentation)
+            answers = None if whom is None else stack.enter_context(again)
+            options |= {"callbacks": callbacks, "progress": progress}
+            tuning = FineTuning(
+                data, options, whom, plan.teaching, from_logits, seed, path, keep_checkpoint, answers
+            )
+        work = Rounds(
+            model, graph, tuple(order.units), target, kind, rule, plan, tuning, data, from_logits, seed,
+            label, progress,
+        )  # fmt: skip
+        if plan.sparsity_learning is not None:
+            pulled = [graph.group(name) for name in work.pruned]
+            lasso_groups(pulled, model.trainable_variables, plan.sparsity_learning)
+            work.check_target()
+        left = {**dict(order.left), **dict(unscored(graph, kind))}
+        return result_of(work, work.run(), tuple(left.items()))
 
 
 def _graph(
@@ -247,14 +256,7 @@ def _graph(
                 "with a lower learning rate, or load an earlier state."
             )
     graph = channels.find_groups(model)
-    if all(group.locked is not None for group in graph.groups):
-        told = "; ".join(f"{group.name}: {group.locked}" for group in graph.groups[:3])
-        more = f"; and {len(graph.groups) - 3} more" if len(graph.groups) > 3 else ""
-        raise ModelError(
-            f"No channel of the model {model.name!r} may be removed "
-            f"({told or 'it has no layers with channels'}{more}). Give a model with hidden layers, or teach "
-            "trimtab.channels.register the layers that are not understood."
-        )
+    check_free(graph)
     return graph
 
 

@@ -19,8 +19,7 @@ from keras import ops
 from trimtab import _keras_internals
 from trimtab.errors import ModelError
 from trimtab.models import check_fits
-from trimtab.pruning.scanning._forward import check_arguments
-from trimtab.pruning.scanning._taylor import some_images
+from trimtab.training._judging import check_arguments, some_images
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData

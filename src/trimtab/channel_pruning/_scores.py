@@ -11,8 +11,8 @@ from trimtab.channel_pruning._importance import ChannelImportance, Floats
 from trimtab.channel_pruning._importance_name import channel_importance
 from trimtab.errors import ConfigError, ModelError
 from trimtab.models import check_fits
-from trimtab.pruning.scanning._forward import check_arguments
 from trimtab.pruning.scanning._taylor import batch_gradients
+from trimtab.training._judging import check_arguments
 
 if TYPE_CHECKING:
     from trimtab.channels import ChannelGraph, ChannelGroup
@@ -73,8 +73,16 @@ def scores(
 
 def unscored(graph: ChannelGraph, importance: ChannelImportance) -> tuple[tuple[str, str], ...]:
     """Lists the groups that may be pruned but that an importance cannot score, each with the reason."""
-    reasons = ((group.name, importance.refuses(group)) for group in graph.groups if group.locked is None)
-    return tuple((name, reason) for name, reason in reasons if reason is not None)
+    trained = {id(variable) for variable in graph.model.trainable_variables}
+
+    def reason(group: ChannelGroup) -> str | None:
+        frozen = not any(id(member.variable) in trained for member in group.members)
+        if importance.remembers and frozen:
+            return f"it is frozen, so it has no gradients, which {importance.name!r} ranks by"
+        return importance.refuses(group)
+
+    reasons = ((group.name, reason(group)) for group in graph.groups if group.locked is None)
+    return tuple((name, told) for name, told in reasons if told is not None)
 
 
 def _checked(kind: ChannelImportance, group: ChannelGroup, memory: Any) -> Floats:
@@ -117,12 +125,6 @@ def _remembered(
     check_arguments(data, images, batch_size, from_logits, seed)
     check_fits(graph.model, data)
     trained = {id(variable) for variable in graph.model.trainable_variables}
-    for group in groups:
-        if not any(id(member.variable) in trained for member in group.members):
-            raise ConfigError(
-                f"No weight of group {group.name!r} is trained, so it has no gradients for the importance "
-                f"{kind.name!r}. Unfreeze its layers, or choose another, such as 'l2'."
-            )
     wanted = {
         id(m.variable): m.variable for group in groups for m in group.members if id(m.variable) in trained
     }

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.channel_pruning._importance import Floats
-from trimtab.channel_pruning._rounding import allowed_counts
 from trimtab.channel_pruning._rule import SelectionRule
 from trimtab.channel_pruning._where import chosen_groups
+from trimtab.channels._rounding import allowed_counts
 from trimtab.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from trimtab.channels._register import Follow, follow_of, operator_follow_of
 from trimtab.channels._site import Site
 from trimtab.channels._ties import Ties
 from trimtab.errors import ModelError, first_line
+from trimtab.models._graph import check_has_graph
 
 __all__ = ["find_groups"]
 
@@ -42,7 +43,7 @@ def find_groups(model: keras.Model) -> ChannelGraph:
             graph = find_groups(model)
             print(graph.group("conv").layers, graph.group("conv").size)
     """
-    _check_has_graph(model)
+    check_has_graph(model, "channels")
     walk = _Walk()
     try:
         outputs = _keras_internals.walk_graph(model, list(model.inputs), walk.visit, enter=walk.enter)
@@ -52,21 +53,6 @@ def find_groups(model: keras.Model) -> ChannelGraph:
         layout = walk.layout(tensor)
         walk.ties.lock(layout.all(), "leads to the model's output")
     return grouped(model, walk.ties, walk.calls)
-
-
-def _check_has_graph(model: keras.Model) -> None:
-    """Refuses what cannot be followed."""
-    if not model.built:
-        raise ModelError(
-            f"The model {model.name!r} has no weights yet: call it on one batch of images first, "
-            "or give it an Input layer."
-        )
-    if _keras_internals.graph_of(model) is None:
-        raise ModelError(
-            f"The channels of {model.name!r} cannot be followed: it is a class of its own "
-            f"({type(model).__name__}) whose code has no graph. Build it as keras.Sequential([...]) or as "
-            "keras.Model(inputs, outputs)."
-        )
 
 
 class _Walk:

@@ -12,7 +12,7 @@ from trimtab.channels._layout import Layout
 from trimtab.channels._places import placed_layers
 from trimtab.channels._ties import AxisRecord, Ties
 
-__all__ = ["grouped"]
+__all__ = ["grouped", "members_of"]
 
 
 def grouped(model: keras.Model, ties: Ties, calls: Sequence[FollowedCall]) -> ChannelGraph:
@@ -38,7 +38,7 @@ def grouped(model: keras.Model, ties: Ties, calls: Sequence[FollowedCall]) -> Ch
         for record, ids in zip(records, along, strict=True)
         if (ids >= 0).any()
     )
-    members = _members(axes, np.array([len(mine) for _, mine in sorted_units], np.int64))
+    members = members_of(axes, np.array([len(mine) for _, mine in sorted_units], np.int64))
     groups = []
     for name, (_, mine), own in zip(_names(sorted_units), sorted_units, members, strict=True):
         roots = units[mine].tolist()
@@ -94,8 +94,13 @@ def _renumbered(ids: np.ndarray, number: np.ndarray) -> np.ndarray:
     return np.where(ids >= 0, number[ids], -1) if len(number) else ids
 
 
-def _members(axes: Sequence[WeightAxis], sizes: np.ndarray) -> list[list[Member]]:
-    """Lists the members of each group, in the order of the graph."""
+def members_of(axes: Sequence[WeightAxis], sizes: np.ndarray) -> list[list[Member]]:
+    """Lists the members of each group, in the order of the graph.
+
+    Args:
+        axes: every axis along which channels stand, with units counted through all groups.
+        sizes: how many units each group has.
+    """
     members: list[list[Member]] = [[] for _ in sizes]
     ends = np.cumsum(sizes)
     for axis in axes:

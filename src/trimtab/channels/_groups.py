@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from trimtab.channels._layout import Layout
-from trimtab.errors import ConfigError, nearest
+from trimtab.errors import ConfigError, ModelError, nearest
 
-__all__ = ["ChannelGraph", "ChannelGroup", "FollowedCall", "Member", "Role", "WeightAxis"]
+__all__ = ["ChannelGraph", "ChannelGroup", "FollowedCall", "Member", "Role", "WeightAxis", "check_free"]
 
 Role = Literal["out", "in", "scale"]
 """What an axis of a weight has to do with channels: it makes them, takes them in, or scales each alone."""
@@ -195,3 +195,16 @@ class ChannelGraph:
         from trimtab.channels import _costs
 
         return _costs.macs(self, counts)
+
+
+def check_free(graph: ChannelGraph) -> None:
+    """Raises `ModelError` where all groups of a model are locked, and says why some of them are."""
+    if any(group.locked is None for group in graph.groups):
+        return
+    told = "; ".join(f"{group.name}: {group.locked}" for group in graph.groups[:3])
+    more = f"; and {len(graph.groups) - 3} more" if len(graph.groups) > 3 else ""
+    raise ModelError(
+        f"No channel of the model {graph.model.name!r} may be removed "
+        f"({told or 'it has no layers with channels'}{more}). Give a model with hidden layers, or teach "
+        "trimtab.channels.register the layers that are not understood."
+    )

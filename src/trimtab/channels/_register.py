@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from trimtab.channels._layout import Layout, Shape
+from trimtab.models._kinds import computes_like, nearest_kind
 
 if TYPE_CHECKING:
     from trimtab.channels._site import Site
@@ -51,9 +52,6 @@ Resize = Callable[[Any, NewSizes], Mapping[str, Any]]
 _FOLLOWS: dict[type, Follow] = {}
 _RESIZES: dict[type, Resize] = {}
 _OPERATORS: dict[str, Follow] = {}
-
-# The methods in which a layer computes. A subclass with its own one may compute anything.
-_COMPUTING = ("call", "convolution_op", "_compute_attention")
 
 
 def register(kind: type, follow: Follow, *, resize: Resize | None = None) -> None:
@@ -99,12 +97,11 @@ def register_operators(follow: Follow, names: str) -> None:
 def follow_of(layer: Any) -> Follow | str:
     """Returns the rule that follows channels through a layer, or why there is none, in plain words."""
     kind = type(layer)
-    for parent in kind.__mro__:
-        if parent in _FOLLOWS:
-            for method in _COMPUTING:
-                if getattr(kind, method, None) is not getattr(parent, method, None):
-                    return f"{kind.__name__} {layer.name!r} computes in its own way, unlike {parent.__name__}"
-            return _FOLLOWS[parent]
+    parent = nearest_kind(kind, _FOLLOWS)
+    if parent is not None:
+        if not computes_like(kind, parent):
+            return f"{kind.__name__} {layer.name!r} computes in its own way, unlike {parent.__name__}"
+        return _FOLLOWS[parent]
     if kind is keras.layers.Lambda:
         return f"the Lambda layer {layer.name!r} may compute anything"
     return f"{kind.__name__} {layer.name!r} is not understood"
@@ -117,7 +114,5 @@ def operator_follow_of(kind: str, name: str) -> Follow | str:
 
 def resize_of(layer: Any) -> Resize | None:
     """Returns what changes in a layer's config when channels go; None: nothing does."""
-    for parent in type(layer).__mro__:
-        if parent in _RESIZES:
-            return _RESIZES[parent]
-    return None
+    parent = nearest_kind(type(layer), _RESIZES)
+    return None if parent is None else _RESIZES[parent]

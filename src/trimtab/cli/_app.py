@@ -11,6 +11,7 @@ from trimtab._version import __version__
 from trimtab.cli._channels import channels
 from trimtab.cli._data import data
 from trimtab.cli._distill import distill
+from trimtab.cli._doctor import doctor
 from trimtab.cli._files import benchmark, export
 from trimtab.cli._prune import prune
 from trimtab.cli._prune_channels import prune_channels
@@ -39,6 +40,7 @@ _COMMANDS = (
     channels,
     sparsity,
     sensitivity,
+    doctor,
     export,
     benchmark,
     report,

@@ -29,8 +29,10 @@ def checkpoint_of(out: Path, model: Any, settings: tuple[Any, ...], *others: Any
 
 def drop_checkpoints(out: Path) -> None:
     """Removes what trainings that were to make `out` left behind: now it is made."""
-    for checkpoint in out.parent.glob(f".{glob.escape(out.name)}.*.checkpoint*.npz"):
-        checkpoint.unlink(missing_ok=True)
+    from trimtab.pipeline._folder import remove
+
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*.checkpoint*"):
+        remove(left)  # a teacher's answers are a folder
 
 
 def stopped_training(checkpoint: Path) -> str:

@@ -64,6 +64,13 @@ def distill(
             help="Layers that shall look at the same places; may be given again.",
         ),
     ] = None,
+    feature_weight: Annotated[
+        float | None, typer.Option("--feature-weight", help="Weight of --feature in the loss. Default: 1.")
+    ] = None,
+    attention_weight: Annotated[
+        float | None,
+        typer.Option("--attention-weight", help="Weight of --attention in the loss. Default: 1000."),
+    ] = None,
     cache: Annotated[
         _choices.LogitCache,
         typer.Option(
@@ -98,7 +105,9 @@ def distill(
         typed(features="--feature"),
         **{name: value for name, value in given.items() if value is not None},
         features=_pairs("--feature", feature or ()),
+        feature_weight=feature_weight,
         attention=_pairs("--attention", attention or ()),
+        attention_weight=attention_weight,
         cache=cache,
         epochs=epochs,
         batch_size=batch_size,
@@ -115,6 +124,7 @@ def distill(
             teachers,
             images,
             **options.distill_arguments(),
+            cache_folder=checkpoint.with_suffix(""),  # so that the same command need not ask again
             seed=seed,
             checkpoint=checkpoint,
             keep_checkpoint=True,

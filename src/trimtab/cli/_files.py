@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trimtab._choices import Scheme, Softmax
+from trimtab._choices import FORMAT_ENDINGS, FileFormat, Scheme, Softmax, file_format
 from trimtab._quiet import import_backend
 from trimtab.cli._options import DataDir, DataName, Json, Limit, ModelFile, Seed, Size, load_images
 from trimtab.errors import ConfigError, nearest
@@ -19,9 +19,15 @@ __all__ = ["benchmark", "export"]
 def export(
     model: ModelFile,
     scheme: Annotated[
-        Scheme,
-        typer.Option("--scheme", help="Number format of the file."),
-    ] = "int8",
+        Scheme | None,
+        typer.Option(
+            "--scheme", help="Numbers of the file. Default: int8 in LiteRT and C, float32 elsewhere."
+        ),
+    ] = None,
+    kind: Annotated[
+        FileFormat | None,
+        typer.Option("--format", help="What the file is for. Default: by the ending of --out, else litert."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Default: MODEL-SCHEME.tflite beside the model.")
     ] = None,
@@ -41,15 +47,17 @@ def export(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Convert a model to a checked LiteRT file.
+    """Convert a model to a checked file: LiteRT, or another format.
 
-    The .tflite file is run beside the model on the same images, and refused if they differ. What was
-    checked is written beside it, ending in .tflite.json.
+    The file is run beside the model on the same images, and refused if they differ. What was checked is
+    written beside it, ending in .json.
     """
     import trimtab
     from trimtab.cli import _tables
     from trimtab.progress import for_terminal
 
+    kind = file_format(out, kind) if out is not None else kind or "litert"
+    scheme = scheme or ("int8" if kind in ("litert", "c") else "float32")
     if scheme == "int8" and data is None:
         raise ConfigError("int8 needs images to calibrate on; add --data, or choose another --scheme.")
     images = load_images(data, data_dir, size, None, seed) if data is not None else None
@@ -57,7 +65,7 @@ def export(
     network = trimtab.load_model(model)
     artifact = trimtab.export(
         network,
-        out or model.with_name(f"{model.stem}-{scheme}.tflite"),
+        out or model.with_name(f"{model.stem}-{scheme}{FORMAT_ENDINGS[kind]}"),
         scheme=scheme,
         data=images,
         calibration=calibration,

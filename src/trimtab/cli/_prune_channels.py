@@ -75,12 +75,20 @@ def prune_channels(
         _choices.ChannelRanking,
         typer.Option("--ranking", help="Whom a channel competes with: its own group, or the whole model."),
     ] = "global",
+    normalization: Annotated[
+        _choices.ChannelNormalization,
+        typer.Option("--normalization", help="What makes groups comparable where all compete."),
+    ] = "mean",
     round_to: Annotated[
         int, typer.Option("--round-to", min=1, help="Leave multiples of so many channels.")
     ] = 8,
     least: Annotated[
         int, typer.Option("--least", min=1, help="Leave each group so many channels at least.")
     ] = 8,
+    max_ratio: Annotated[
+        float | None,
+        typer.Option("--max-ratio", help="Take at most this share of each group. Default: 0.9."),
+    ] = None,
     layer: LayerNames = None,
     exclude: Exclude = None,
     schedule: Annotated[
@@ -100,6 +108,20 @@ def prune_channels(
             help="Train first so that channels fade: in the scales of batch normalisation, or in kernels.",
         ),
     ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            "--strength",
+            help="How strongly sparsity learning pulls. Default: 1e-4 in kernels, 1e-3 in scales.",
+        ),
+    ] = None,
+    sparsity_epochs: Annotated[
+        int | None, typer.Option("--sparsity-epochs", min=1, help="Epochs of sparsity learning. Default: 5.")
+    ] = None,
+    no_recalibrate: Annotated[
+        bool,
+        typer.Option("--no-recalibrate", help="Leave the statistics of batch normalisation as they were."),
+    ] = False,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -141,13 +163,18 @@ def prune_channels(
         latency=latency,
         importance=importance,
         ranking=ranking,
+        normalization=normalization,
         round_to=round_to,
         least=least,
+        max_ratio=max_ratio,
         layers=tuple(layer) if layer else None,
         exclude=tuple(exclude or ()),
         channel_schedule=schedule,
         rounds=rounds,
         sparsity_learning=sparsity_learning,
+        strength=strength,
+        sparsity_epochs=sparsity_epochs,
+        recalibrate=not no_recalibrate,
         temperature=temperature,
         alpha=alpha,
         epochs=epochs,

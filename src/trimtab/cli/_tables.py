@@ -104,7 +104,10 @@ def show_artifact(artifact: Artifact, *, as_json: bool) -> None:
     ]
     console = terminal()
     console.print(table(["check", "result"], rows))
-    console.print(f"File: {artifact.path}", soft_wrap=True)
+    for note in artifact.notes:
+        console.print(note, soft_wrap=True)
+    parts = f" (with {', '.join(artifact.parts)} beside it)" if artifact.parts else ""
+    console.print(f"File: {artifact.path}{parts}", soft_wrap=True)
 
 
 def show_benchmark(result: BenchmarkResult, *, as_json: bool) -> None:

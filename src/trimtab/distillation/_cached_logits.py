@@ -174,9 +174,14 @@ class Answers:
             rows = order[step * size : (step + 1) * size]
             said = asked_once(ask, np.asarray(images), size)
             refuse_nan(teacher.model, said)
-            logits[rows], features[rows] = said[:, :classes], said[:, classes:]
+            with np.errstate(over="ignore"):  # said below
+                logits[rows], features[rows] = said[:, :classes], said[:, classes:]
             task.advance(len(rows))
-        refuse_nan(teacher.model, features)  # what is too large for float16 became infinite
+        if not np.isfinite(features).all():
+            raise ConfigError(
+                f"The features of {teacher.model.name!r} are too large for float16, as which they are kept "
+                f"here (above {np.finfo(np.float16).max:,.0f}). Give cache='off', or name fewer layers."
+            )
         return {"logits": logits, "features": features}
 
     def _told(self, teacher: Teacher, segments: tuple[Segment, ...], view: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,9 @@ class Artifact:
     Its record lies beside it, as ``<path>.json``; `Artifact.read` reads it back.
 
     Args:
-        path: the `.tflite` file.
+        path: the file: a `.tflite` one, or that of another format.
         scheme: name of its scheme, such as ``"int8"``.
-        bytes: its length.
+        bytes: its length; that of all files where there are `parts`, of the array where it is C.
         gzip_bytes: its length when compressed with gzip, level 9.
         sha256: SHA-256 of its content, in hex.
         parameters: numbers in its weights and biases, batch norm folded.
@@ -42,8 +42,8 @@ class Artifact:
         model_non_zeros: numbers among those that are not 0: what pruning left.
         parity: the check it passed.
         parity_images: where the images of the check came from: ``"validation"``, ``"train"`` or ``"random"``.
-        calibration: number, seed and digest of the training images that ranges were calibrated with; None
-            where the scheme needs none.
+        calibration: number, seed, digest, images of each class and method of the calibration by training
+            images, and what repairs were tried; None where the file needed none.
         softmax: ``"none"`` where the model gives logits, else ``"kept"`` or ``"stripped"``.
         versions: of trimtab, keras, tensorflow and ai-edge-litert; None where a package has another name.
         model: the Keras model's name.
@@ -51,6 +51,11 @@ class Artifact:
         data: name and digest of the data; None where none was given.
         compressed: the `.gz` beside the file; None where none was asked for.
         notes: what else there is to know, a line each.
+        file_format: ``"litert"``, ``"onnx"``, ``"openvino"``, ``"torch"`` or ``"c"``.
+        parts: the other files that belong to it, by name, with their SHA-256 in hex.
+        route: what made it: ``"converter"``, ``"fake-quantized"`` (the converter, from a model that carries
+            its ranges), ``"edge-quantizer"``; another format's has its name.
+        undieted_bytes: its length before names, padding and the like were left out; None where nothing was.
     """
 
     path: Path
@@ -72,6 +77,10 @@ class Artifact:
     data: Mapping[str, str] | None = None
     compressed: Path | None = None
     notes: tuple[str, ...] = ()
+    file_format: str = "litert"
+    parts: Mapping[str, str] = field(default_factory=dict)
+    route: str = "converter"
+    undieted_bytes: int | None = None
 
     def write(self) -> None:
         """Writes its record beside the file."""
@@ -89,7 +98,7 @@ class Artifact:
         """Reads the record of a file, and makes sure that the file is still the one it describes.
 
         Args:
-            path: the `.tflite` file, or its `.json` record.
+            path: the file, or its `.json` record.
 
         Raises:
             ModelError: there is no file or no record, the record is damaged, or the file is another one.
@@ -98,17 +107,15 @@ class Artifact:
         if path.suffix == ".json":
             path = path.with_suffix("")
         record = _read_record(path)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror}. Export the model again.") from error
         artifact = cls._from_record(path, record)
-        found = hashlib.sha256(content).hexdigest()
-        if found != artifact.sha256:
-            raise ModelError(
-                f"{path} is not the file that was checked: its SHA-256 is {found[:12]}..., its record says "
-                f"{artifact.sha256[:12]}... Export the model again, or measure the file without its record."
-            )
+        for name, wanted in {path.name: artifact.sha256, **artifact.parts}.items():
+            place = path.with_name(name)
+            found = hashlib.sha256(_read(place)).hexdigest()
+            if found != wanted:
+                raise ModelError(
+                    f"{place} is not the file that was checked: its SHA-256 is {found[:12]}..., its record "
+                    f"says {wanted[:12]}... Export the model again, or measure the file without its record."
+                )
         return artifact
 
     @classmethod
@@ -127,6 +134,9 @@ class Artifact:
                 parity=Parity(**checked),
                 compressed=path.with_name(record["compressed"]) if record["compressed"] else None,
                 notes=tuple(record["notes"]),
+                parts={
+                    _file_name(name): str(digest) for name, digest in dict(record.get("parts", {})).items()
+                },
             )
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
@@ -148,6 +158,21 @@ def previous_compressed(path: Path) -> Path | None:
         return None
     # Never a file of another name: a record is only a file, which anybody may have edited.
     return path.with_name(name) if name == path.name + ".gz" else None
+
+
+def _file_name(name: str) -> str:
+    """Returns a name out of a record, which is only a file: anybody may have edited it to say a folder."""
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise ValueError(f"{name!r} is no file name")
+    return name
+
+
+def _read(path: Path) -> bytes:
+    """Returns a file's content."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}. Export the model again.") from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:

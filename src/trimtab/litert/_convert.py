@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Iterator
@@ -10,9 +11,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from trimtab import _keras_internals
 from trimtab._quiet import quiet_native_logs
 from trimtab._temporary import temporary_folder
 from trimtab.errors import ConfigError, ConversionError, ModelError, first_line
+from trimtab.litert._fake_quantized import (
+    carries_ranges,
+    check_ranges,
+    held_apart,
+    refuse_float_islands,
+    refuse_other_bits,
+)
 from trimtab.litert._plain import plain_model
 from trimtab.litert._scheme import Scheme
 from trimtab.litert._scheme import scheme as find_scheme
@@ -35,26 +44,45 @@ def convert(
     lack. The model stays as it is, compiled state and all. On a Keras backend other than TensorFlow the
     same happens in a process of its own, which reads the model from a `.keras` file.
 
+    A model that carries its ranges (`carries_ranges`) converts to the static scheme that it carries, with
+    no images; a file of it that computes in float where the model means integers is refused.
+
     This function proves nothing: hand its result to `check_parity`, or use `trimtab.export`, which does.
 
     Args:
         model: a built classifier of one image input and one (batch, classes) output.
         scheme: a scheme or its name; see `SCHEMES`.
         images: training images to calibrate with, float32 (n, height, width, channels), scaled as the
-            model takes them. Needed by the static int8 scheme (50 to 500 do), not used by the others.
+            model takes them. Needed by the static schemes (50 to 500 do), not used by the others.
         image_shape: (height, width, channels) where the model leaves its size open and there are no
             `images`.
 
     Raises:
-        ConfigError: the scheme is unknown, or needs images that were not given.
-        ModelError: the model cannot be used, or holds numbers that are not finite.
+        ConfigError: the scheme is unknown, needs images that were not given, or is not the one that a model
+            carries the ranges for.
+        ModelError: the model cannot be used, is quantized already, or holds numbers that are not finite.
         ConversionError: the converter refused the model; says which operator it lacks, where it says so.
+        MissingExtraError: the scheme needs `ai-edge-quantizer`, which is not installed.
     """
     kind = find_scheme(scheme)
-    calibration = _calibration(images) if kind.static else None
+    _refuse_quantized(model)
+    aware = carries_ranges(model)
+    if aware:
+        check_ranges(model, kind)
+    elif kind.route == "fake-quantized":
+        raise ConfigError(
+            f"The scheme {kind.name!r} is made of a model that carries its ranges. Use trimtab.export, which "
+            "prepares one, or trimtab.quantization.calibrated(model, images, weights_bits=4)."
+        )
+    calibration = _calibration(images, kind) if kind.static and not aware else None
     if images is not None:
         image_shape = tuple(int(side) for side in images.shape[1:])  # type: ignore[assignment]
     shape = image_shape_of(model, image_shape)
+    if kind.route == "edge-quantizer":
+        from trimtab.litert._edge_quantizer import quantize_file, required
+
+        required()  # before the conversion, which takes a while
+        return quantize_file(convert(model, "float32", image_shape=shape), kind)
     _check_finite(model, calibration)
     plain = plain_model(model)
     if keras.config.backend() != "tensorflow":
@@ -62,15 +90,32 @@ def convert(
 
         return convert_elsewhere(plain, kind, calibration, shape)
     with temporary_folder() as folder:
-        _save(plain, str(folder), shape)
-        return _convert_saved(str(folder), kind, calibration, model.name)
+        with held_apart(plain) if aware else contextlib.nullcontext():
+            _save(plain, str(folder), shape)
+        content = _convert_saved(str(folder), kind, calibration, model.name)
+    if aware:
+        refuse_other_bits(model, content, kind)
+        refuse_float_islands(plain, content)
+    return content
 
 
-def _calibration(images: np.ndarray | None) -> np.ndarray:
+def _refuse_quantized(model: keras.Model) -> None:
+    """Refuses a model whose weights Keras has made integers of already."""
+    for layer in _keras_internals.all_layers(model):
+        mode = getattr(getattr(layer, "dtype_policy", None), "quantization_mode", None)
+        if mode is not None:
+            raise ModelError(
+                f"Layer {layer.name!r} of model {model.name!r} is quantized already (Keras' {mode!r}): its "
+                "float weights are gone, and LiteRT has no operators for it. Export the model as it was "
+                "before model.quantize()."
+            )
+
+
+def _calibration(images: np.ndarray | None, scheme: Scheme) -> np.ndarray:
     """Returns the calibration images, checked."""
     if images is None or len(images) == 0:
         raise ConfigError(
-            "The int8 scheme needs training images to calibrate the ranges with; none were given. "
+            f"The {scheme.name} scheme needs training images to calibrate the ranges with; none were given. "
             "Give data= (or images=), or choose the scheme 'dynamic-int8'."
         )
     if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating):
@@ -130,16 +175,20 @@ def _convert_saved(folder: str, scheme: Scheme, calibration: np.ndarray | None, 
 
 def _configure(converter: Any, tf: Any, scheme: Scheme, calibration: np.ndarray | None) -> None:
     """Sets the converter's options for `scheme`."""
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    sets = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
     if scheme.weights == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if scheme.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if calibration is not None:
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
+    if scheme.static and scheme.io != "float32":
+        converter.inference_input_type = tf.as_dtype(scheme.io)
+        converter.inference_output_type = tf.as_dtype(scheme.io)
+    if calibration is not None:  # else the ranges are in the model, or there are none
+        wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        integers = wide if scheme.activations == "int16" else sets.TFLITE_BUILTINS_INT8
+        converter.target_spec.supported_ops = [integers]
 
         def representative() -> Iterator[list[np.ndarray]]:
             for at in range(len(calibration)):

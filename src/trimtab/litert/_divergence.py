@@ -9,6 +9,7 @@ import numpy as np
 
 from trimtab._quiet import quiet_native_logs
 from trimtab.litert._inspect import inspect
+from trimtab.litert._layer_names import owners, suffix
 
 __all__ = ["first_diverging_layer"]
 
@@ -41,16 +42,14 @@ def first_diverging_layer(model: keras.Model, content: bytes, images: np.ndarray
         # A model that runs as a whole need not run layer by layer, and a refused file need not run in the
         # reference kernels: whatever that raises must not take the place of the error that is on its way.
         return None
-    suffix = _suffix(model, tensors)
-    if suffix is None:
+    end = suffix(model.name, (name for name, _ in tensors))
+    if end is None:
         return None
     layers = list(wanted)
-    owners = [
-        [layer for layer in layers if f"{layer}{suffix}" in _components(name)] for name, _ in tensors[:-1]
-    ]
-    owners.append(layers[-1:])  # the file's output has a name of its own
+    makers = [owners(name, layers, end) for name, _ in tensors[:-1]]
+    makers.append(layers[-1:])  # the file's output has a name of its own
     for at, (_, values) in enumerate(tensors):
-        last_of = [layer for layer in owners[at] if not any(layer in later for later in owners[at + 1 :])]
+        last_of = [layer for layer in makers[at] if not any(layer in later for later in makers[at + 1 :])]
         errors = [_error(wanted[la], values) for la in last_of if wanted[la].shape == values.shape]
         # `not <=`, so that NaN differs too.
         if errors and not min(errors) <= limit:
@@ -130,22 +129,6 @@ def _dequantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     if scale:
         numbers = (numbers - np.float32(zero_point)) * np.float32(scale)
     return numbers
-
-
-def _components(name: str) -> set[str]:
-    """Returns the layer and operator names that a tensor's name is made of."""
-    return {part for path in name.split(";") for part in path.split("/")}
-
-
-def _suffix(model: keras.Model, tensors: list[tuple[str, np.ndarray]]) -> str | None:
-    """Returns what TensorFlow appended to the names to keep them apart: "" or "_1"."""
-    for name, _ in tensors:
-        for part in _components(name):
-            if part == model.name or (
-                part.startswith(f"{model.name}_") and part[len(model.name) + 1 :].isdigit()
-            ):
-                return part[len(model.name) :]
-    return None
 
 
 def _error(wanted: np.ndarray, got: np.ndarray) -> float:

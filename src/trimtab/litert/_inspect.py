@@ -13,8 +13,18 @@ from typing import Any
 import numpy as np
 
 from trimtab.errors import ConversionError, ModelError, first_line
+from trimtab.litert._tensor_names import names_by_operators
 
-__all__ = ["FileSummary", "TensorInfo", "inspect", "read_content"]
+__all__ = [
+    "FileSummary",
+    "TensorInfo",
+    "inspect",
+    "is_weight",
+    "numbers_of",
+    "op_name",
+    "read_content",
+    "tensors_of",
+]
 
 _TRAINED_TYPES = ("float32", "float16", "int8", "uint8", "int4")
 # Operators that leave the meaning of the numbers as it is, as the layers do that `has_softmax` sees through.
@@ -27,7 +37,8 @@ class TensorInfo:
     """One tensor of a file.
 
     Args:
-        name: its name, which the converter makes of the names of the layers it came from.
+        name: its name, which the converter makes of the names of the layers it came from; without one, what
+            it is to the operator that makes or first reads it, such as ``"conv_2d_0/kernel"``.
         dtype: number type, as NumPy calls it.
         shape: dimensions.
         bytes: bytes of its constant content in the file; 0 for what is computed.
@@ -101,15 +112,15 @@ def inspect(source: str | os.PathLike[str] | bytes) -> FileSummary:
     try:
         model = schema.Model.GetRootAs(content, 0)
         graph = model.Subgraphs(0)
-        tensors = tuple(_tensor(schema, model, graph.Tensors(at)) for at in range(graph.TensorsLength()))
-        ops = [_op_name(schema, model, graph.Operators(at)) for at in range(graph.OperatorsLength())]
+        tensors = tensors_of(schema, model, content)
+        ops = [op_name(schema, model, graph.Operators(at)) for at in range(graph.OperatorsLength())]
         if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
             raise ConversionError(
                 f"{name} has {graph.InputsLength()} inputs and {graph.OutputsLength()} outputs; an image "
                 "classifier has one of each."
             )
         stored = {tensor.buffer: tensor for tensor in tensors if tensor.constant}
-        weights = [tensor for tensor in stored.values() if _is_weight(tensor)]
+        weights = [tensor for tensor in stored.values() if is_weight(tensor)]
         return FileSummary(
             bytes=len(content),
             ops=dict(sorted(Counter(ops).items())),
@@ -163,18 +174,38 @@ def read_content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
     return content, name
 
 
-def _tensor(schema: Any, model: Any, tensor: Any) -> TensorInfo:
-    """Reads one tensor."""
+def tensors_of(schema: Any, model: Any, content: bytes) -> tuple[TensorInfo, ...]:
+    """Reads the tensors of a file's one graph; those without a name get one of who makes or reads them."""
+    graph = model.Subgraphs(0)
+    tensors = [graph.Tensors(at) for at in range(graph.TensorsLength())]
+    operators = [graph.Operators(at) for at in range(graph.OperatorsLength())]
+    names = names_by_operators(
+        len(tensors),
+        [
+            (
+                op_name(schema, model, operator),
+                [int(operator.Inputs(at)) for at in range(operator.InputsLength())],
+                [int(operator.Outputs(at)) for at in range(operator.OutputsLength())],
+            )
+            for operator in operators
+        ],
+    )
+    pairs = zip(tensors, names, strict=True)
+    return tuple(_tensor(schema, model, content, tensor, name) for tensor, name in pairs)
+
+
+def _tensor(schema: Any, model: Any, content: bytes, tensor: Any, name: str) -> TensorInfo:
+    """Reads one tensor; `name` is for one that has none."""
     dtype = _enum_name(schema.TensorType, tensor.Type())
     shape = tuple(int(tensor.Shape(at)) for at in range(tensor.ShapeLength()))
-    data = _data(model, tensor.Buffer())
+    data = numbers_of(content, model, tensor.Buffer())
     quantization = tensor.Quantization()
     scales = quantization.ScaleLength() if quantization is not None else 0
     single = scales == 1 and quantization.ZeroPointLength() <= 1
     zero_point = int(quantization.ZeroPoint(0)) if single and quantization.ZeroPointLength() else 0
     elements = math.prod(shape) if len(data) else 0
     return TensorInfo(
-        name=(tensor.Name() or b"").decode("utf-8", "replace"),
+        name=(tensor.Name() or b"").decode("utf-8", "replace") or name,
         dtype=dtype,
         shape=shape,
         bytes=len(data),
@@ -187,9 +218,15 @@ def _tensor(schema: Any, model: Any, tensor: Any) -> TensorInfo:
     )
 
 
-def _data(model: Any, index: int) -> np.ndarray:
-    """Returns the bytes of a buffer; empty for tensors that are computed."""
-    data = model.Buffers(index).DataAsNumpy()
+def numbers_of(content: bytes, model: Any, index: int) -> np.ndarray:
+    """Returns the bytes of a buffer; empty for tensors that are computed.
+
+    They stand in the flatbuffer, or behind it, as `ai-edge-quantizer` writes them.
+    """
+    buffer = model.Buffers(index)
+    if buffer.Offset() > 1:  # 0 and 1 say that there is no such place
+        return np.frombuffer(content, np.uint8, buffer.Size(), buffer.Offset())
+    data = buffer.DataAsNumpy()
     return data if isinstance(data, np.ndarray) else np.empty(0, np.uint8)
 
 
@@ -205,12 +242,12 @@ def _non_zeros(data: np.ndarray, dtype: str, elements: int, zero_point: int) -> 
     return int(np.count_nonzero(data.view(_NUMPY[dtype]) != zero_point))
 
 
-def _is_weight(tensor: TensorInfo) -> bool:
+def is_weight(tensor: TensorInfo) -> bool:
     """True for weights and biases: a bias of an int8 file is int32, as a shape is, but quantized."""
     return tensor.dtype in _TRAINED_TYPES or (tensor.dtype in ("int32", "int64") and tensor.quantized)
 
 
-def _op_name(schema: Any, model: Any, operator: Any) -> str:
+def op_name(schema: Any, model: Any, operator: Any) -> str:
     """Returns the operator's name, such as CONV_2D; custom ones by the name they give themselves."""
     code = model.OperatorCodes(operator.OpcodeIndex())
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
@@ -228,7 +265,7 @@ def _last_op(schema: Any, model: Any, graph: Any) -> str:
     }
     wanted = int(graph.Outputs(0))
     while wanted in makers:
-        name = _op_name(schema, model, makers[wanted])
+        name = op_name(schema, model, makers[wanted])
         if name not in _NEUTRAL_OPS:
             return name
         wanted = int(makers[wanted].Inputs(0))

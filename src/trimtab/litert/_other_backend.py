@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trimtab import _atomic, errors, models
+from trimtab import _atomic, _keras_internals, errors, models
 from trimtab._temporary import temporary_folder
 from trimtab.litert._scheme import Scheme
 
@@ -34,7 +35,9 @@ def convert_elsewhere(
         if images is not None:
             np.save(folder / "images.npy", images)
         (folder / "job.json").write_text(
-            json.dumps({"scheme": dataclasses.asdict(kind), "image_shape": shape})
+            json.dumps(
+                {"scheme": dataclasses.asdict(kind), "image_shape": shape, "modules": _own_modules(model)}
+            )
         )
         finished = subprocess.run(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "trimtab.litert._other_backend", str(folder)],
@@ -44,6 +47,12 @@ def convert_elsewhere(
             check=False,
         )
         return _outcome(folder, model, finished)
+
+
+def _own_modules(model: keras.Model) -> list[str]:
+    """Lists Trimtab's modules whose layers the model has: importing them makes the layers known."""
+    modules = {type(layer).__module__ for layer in _keras_internals.all_layers(model)}
+    return sorted(name for name in modules if name.split(".")[0] == "trimtab")
 
 
 def _outcome(folder: Path, model: keras.Model, finished: subprocess.CompletedProcess[str]) -> bytes:
@@ -67,6 +76,9 @@ def _work(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     images = folder / "images.npy"
     try:
+        for name in job.get("modules", ()):
+            if name.split(".")[0] == "trimtab":
+                importlib.import_module(name)
         model = _read(folder / "model.keras")
         content = convert(
             model,

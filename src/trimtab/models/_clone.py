@@ -13,7 +13,7 @@ from trimtab.errors import ModelError
 from trimtab.models._random_state import undisturbed_random_state
 from trimtab.models._sharing import with_sharing_told
 
-__all__ = ["clone", "config_of", "rebuild", "remade", "settle"]
+__all__ = ["clone", "config_of", "copy_trainability", "custom_objects", "rebuild", "remade", "settle"]
 
 
 def clone(model: keras.Model) -> keras.Model:
@@ -76,8 +76,8 @@ def remade(config: dict[str, Any], original: keras.Model) -> keras.Model:
     try:
         with warnings.catch_warnings(), undisturbed_random_state():
             warnings.simplefilter("ignore")
-            copy: keras.Model = _keras_internals.deserialized(config, _custom_objects(original))
-            _copy_trainability(original, copy)
+            copy: keras.Model = _keras_internals.deserialized(config, custom_objects(original))
+            copy_trainability(original, copy)
     except Exception as error:
         raise _not_copied(original, error) from error
     return copy
@@ -99,17 +99,17 @@ def _not_copied(original: keras.Model, error: Exception) -> ModelError:
     )
 
 
-def _copy_trainability(original: Any, copy: Any) -> None:
+def copy_trainability(original: Any, copy: Any) -> None:
     """Freezes in the copy what is frozen in the original: the config of a Sequential model does not tell."""
     if copy.trainable != original.trainable:
         copy.trainable = original.trainable  # spreads to the layers inside, which come next
     twins = {layer.name: layer for layer in getattr(copy, "layers", ())}
     for layer in getattr(original, "layers", ()):
         if layer.name in twins:
-            _copy_trainability(layer, twins[layer.name])
+            copy_trainability(layer, twins[layer.name])
 
 
-def _custom_objects(model: keras.Model) -> dict[str, Any]:
+def custom_objects(model: keras.Model) -> dict[str, Any]:
     """Names the model's classes and functions that are not Keras' own, so that none need be registered."""
     found: dict[str, Any] = {}
     for layer in _keras_internals.all_layers(model):

@@ -221,5 +221,7 @@ for _kind in (
     keras.layers.LayerNormalization,
     keras.layers.Normalization,
     keras.layers.PReLU,
+    keras.layers.RMSNormalization,
+    _keras_internals.application_layers()["LayerScale"],  # of ConvNeXt
 ):
     layer_macs.register(_kind, _elementwise)

@@ -74,6 +74,10 @@ def _checked(variants: Any) -> dict[str, Mapping[str, Any]]:
                 f"variants: {name}: what differs is a mapping such as {{data: {{limit: 1000}}}}; received "
                 f"{change!r}."
             )
+        if name == FULL:
+            raise RecipeError(
+                f"variants: {FULL}: so the recipe as it is written is called; choose another name."
+            )
         if (own := next((key for key in _OWN if key in change), None)) is not None:
             raise RecipeError(f"variants: {name}: {own!r} is the recipe's own; leave it out.")
     return {FULL: {}, **variants}

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from trimtab.errors import ConfigError
-from trimtab.zoo._arguments import check_classes, check_image_shape, check_rate, check_whole
+from trimtab.zoo._arguments import check_choice, check_classes, check_image_shape, check_rate, check_whole
 from trimtab.zoo._logits import average, logits
 from trimtab.zoo._seeds import he_normal
 
@@ -57,8 +57,7 @@ def resnet(
     """
     shape = check_image_shape(image_shape)
     classes = check_classes(classes)
-    if isinstance(depth, bool) or depth not in _DEPTHS:
-        raise ConfigError(f"depth must be one of 8, 20, 56. Received: depth={depth!r}.")
+    depth = check_choice("depth", depth, _DEPTHS)
     width = check_whole("width", width, 1)
     rate = check_rate("dropout", dropout)
     seed = check_whole("seed", seed, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 
-from trimtab.channels import ChannelGroup, Member, find_groups, reinitialized, remove
+from trimtab.channels import ChannelGroup, find_groups, reinitialized, remove
+from trimtab.channels._groups import check_free
+from trimtab.channels._rounding import allowed_counts
 from trimtab.errors import ConfigError
 from trimtab.zoo._arguments import check_whole
 
@@ -26,8 +26,9 @@ def shrink(
         model: a Functional or Sequential model; it stays as it is.
         width: share of the channels that stay, above 0 and at most 1. Half the channels leave about a
             quarter of the parameters and multiply-accumulates.
-        round_to: channels are rounded to multiples of this; 8 suits integer kernels. 1: not rounded.
-        least: no layer gets fewer channels than this, unless it has fewer already.
+        round_to: channels are rounded to multiples of this; 8 suits integer kernels. 1: not rounded. A group
+            with fewer channels gets finer steps.
+        least: no group gets fewer channels than this, unless it has fewer already.
         seed: decides the weights; see `trimtab.channels.reinitialized`.
 
     Returns:
@@ -35,7 +36,8 @@ def shrink(
 
     Raises:
         ConfigError: an argument makes no sense.
-        ModelError: the model has no graph, is not built, or cannot be made from its config.
+        ModelError: the model has no graph, is not built, cannot be made from its config, or has no channels
+            that may be removed.
 
     Example:
         >>> student = shrink(resnet((32, 32, 3), 10, depth=20, width=32), 0.5)
@@ -48,6 +50,8 @@ def shrink(
     least = check_whole("least", least, 1)
     seed = check_whole("seed", seed, 0)
     graph = find_groups(model)
+    if width < 1:
+        check_free(graph)
     keep = {
         group.name: range(_units(group, width, round_to, least))
         for group in graph.groups
@@ -57,22 +61,6 @@ def shrink(
 
 
 def _units(group: ChannelGroup, width: float, round_to: int, least: int) -> int:
-    """Says how many units of a group stay."""
-    tied = _channels_in_a_unit(group)
-    step = round_to // math.gcd(round_to, tied)
-    floor = min(group.size, max(1, math.ceil(least / tied)))
-    wanted = int(group.size * width / step + 0.5) * step
-    return min(group.size, max(floor, wanted))
-
-
-def _channels_in_a_unit(group: ChannelGroup) -> int:
-    """Says how many channels of one layer go together, such as those of one attention head."""
-    made = [_channels(member) for member in group.members if member.role == "out"]
-    return max(1, min(made, default=group.size) // group.size)
-
-
-def _channels(member: Member) -> int:
-    """Counts the channels that an axis of a weight makes."""
-    # Behind the heads of attention, whose weights are called "query/kernel", stand the numbers of each head.
-    behind = member.variable.shape[member.axis + 1 :] if "/" in member.weight else ()
-    return int((member.units >= 0).sum()) * math.prod(behind)
+    """Says how many units of a group stay: the nearest number that may, and of two as near the larger."""
+    wanted = group.size * width
+    return min(allowed_counts(group, round_to, least), key=lambda count: (abs(count - wanted), -count))

@@ -14,16 +14,17 @@ from keras import ops
 from trimtab._statistics import paired_difference, wilson_interval
 from trimtab.errors import ConfigError, DataError
 from trimtab.models import check_fits
+from trimtab.models._forward import forward
 from trimtab.progress import Progress, Silent
 from trimtab.pruning._fraction import check_fraction, is_number
 from trimtab.pruning.criteria._criterion import Criterion
 from trimtab.pruning.criteria._granularity import Granularity
 from trimtab.pruning.criteria._importance import Importance
 from trimtab.pruning.scanning._allocation import Curve, allocate
-from trimtab.pruning.scanning._forward import Judgement, check_arguments, forward, judge, logits_given
-from trimtab.pruning.scanning._taylor import mean_gradients, some_images
+from trimtab.pruning.scanning._taylor import mean_gradients
 from trimtab.pruning.where._prunable import PrunableWeight, check_model
 from trimtab.pruning.where._where import choose_weights
+from trimtab.training._judging import Judgement, check_arguments, judge, logits_given, some_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,18 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from trimtab.errors import ConfigError, DataError, ModelError
+from trimtab.errors import ConfigError, ModelError
 from trimtab.models import check_fits
-from trimtab.pruning.scanning._forward import Batch, check_arguments, logits_given, padded_batches
 from trimtab.pruning.where._prunable import as_numpy, check_model
 from trimtab.pruning.where._where import choose_weights
+from trimtab.training._judging import Batch, check_arguments, logits_given, padded_batches, some_images
 
 if TYPE_CHECKING:
-    from trimtab.data import ImageData, Split
+    from trimtab.data import ImageData
 
-__all__ = ["batch_gradients", "mean_gradients", "some_images", "taylor_scores"]
-
-_STREAM = 0x7461796C
+__all__ = ["batch_gradients", "mean_gradients", "taylor_scores"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -152,20 +151,6 @@ def batch_gradients(
         yield found, int(batch.weights.sum())
 
 
-def some_images(split: Split, images: int, seed: int, none: str) -> Split:
-    """Returns some images of a split, chosen by the seed, or all where there are not more.
-
-    Raises:
-        DataError: there are no images; `none` says so.
-    """
-    if not len(split):
-        raise DataError(f"{none}, and they are needed here. Load the data with a share for them.")
-    if len(split) <= images:
-        return split
-    chosen = np.random.default_rng([_STREAM, seed]).choice(len(split), size=int(images), replace=False)
-    return split.take(np.sort(chosen))
-
-
 Gradient = Callable[[Batch], list[Any]]
 
 
@@ -183,12 +168,15 @@ def _tensorflow(model: keras.Model, weights: list[Any], logits: bool) -> Gradien
 
     variables = [weight.value for weight in weights]
 
-    @tf.function(autograph=False, jit_compile=False)
-    def function(images: Any, labels: Any, counts: Any) -> Any:
+    def gradients(images: Any, labels: Any, counts: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             loss = _loss(model(images, training=False), labels, counts, logits)
         return tape.gradient(loss, variables, unconnected_gradients="zero")
+
+    # A partial, as in `trimtab.models`: TensorFlow counts traces by code object, and would take a run over
+    # several models, or several rounds, for retracing.
+    function = tf.function(partial(gradients), autograph=False, jit_compile=False)
 
     def call(batch: Batch) -> list[Any]:
         return [as_numpy(found) for found in function(batch.images, batch.labels, batch.weights)]

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
-from trimtab.errors import ConfigError, ModelError, first_line, nearest
+from trimtab.errors import ConfigError, nearest
+from trimtab.models._where import (
+    Reason,
+    Where,
+    asked_for,
+    chosen_by_reasons,
+    goes_by,
+    is_named,
+    own_target,
+    paths_of,
+)
 from trimtab.pruning.where._policy import Policy, chosen_by
-from trimtab.pruning.where._prunable import PrunableWeight, as_numpy, check_model, find_weights
+from trimtab.pruning.where._prunable import PRUNING, PrunableWeight, check_model, find_weights
 
 if TYPE_CHECKING:
     from trimtab.pruning.criteria._granularity import Granularity
 
-__all__ = ["Where", "choose_weights", "is_named", "left_alone", "own_target", "paths_of", "unmet"]
-
-Where = Sequence[str | type] | type | Callable[[Any], bool]
-"""Names and classes of layers, one class, or a function that takes a layer and says yes or no."""
-
-_Reason = Callable[[PrunableWeight], str | None]
+__all__ = [
+    "Where",
+    "choose_weights",
+    "goes_by",
+    "is_named",
+    "left_alone",
+    "own_target",
+    "paths_of",
+    "unmet",
+]
 
 
 def choose_weights(
@@ -58,27 +70,12 @@ def choose_weights(
     """
     check_model(model)
     found, skipped = find_weights(model)
-    trainable = {id(variable) for variable in model.trainable_variables}
-    reasons = [*left_alone(model, found, skipped, layers, exclude, skip_ends=skip_ends)]
-    reasons.append(lambda weight: _frozen(weight, trainable))
-    if granularity is not None:
-        reasons.append(lambda weight: granularity.refuses(weight.shape, weight.axis))
-    chosen: list[PrunableWeight] = []
-    for weight in found:
-        reason = next(filter(None, (why(weight) for why in reasons)), None)
-        if reason is None:
-            chosen.append(weight)
-        elif (weight.layer, reason) not in skipped:
-            skipped.append((weight.layer, reason))
-    if not chosen:
-        raise ConfigError(f"Nothing is left to prune in the model {model.name!r} ({_told(skipped)}).")
-    for weight in chosen:
-        if np.isnan(as_numpy(weight.variable)).any():
-            raise ModelError(
-                f"The weight {weight.name!r} of layer {weight.layer!r} holds NaN, so the model is broken. "
-                "Train it again with a lower learning rate, or load an earlier state."
-            )
-    return chosen, skipped
+    reasons = left_alone(model, found, skipped, layers, exclude, skip_ends=skip_ends)
+
+    def unfit(weight: PrunableWeight) -> str | None:
+        return None if granularity is None else granularity.refuses(weight.shape, weight.axis)
+
+    return chosen_by_reasons(model, found, skipped, reasons, PRUNING, unfit)
 
 
 def left_alone(
@@ -89,7 +86,7 @@ def left_alone(
     exclude: Where,
     *,
     skip_ends: bool,
-) -> list[_Reason]:
+) -> list[Reason]:
     """Returns functions that say why a weight that could be pruned was not asked for (None: it was).
 
     Args:
@@ -105,21 +102,13 @@ def left_alone(
     """
     if isinstance(exclude, Policy):
         raise ConfigError("exclude cannot be a policy; give it as layers, since it says what to prune.")
-    reasons: list[_Reason] = []
-    if isinstance(layers, Policy):
-        reasons.append(_by_policy(layers, model, found))
-    elif layers is not None:
-        wanted = _chooser(model, found, skipped, layers, "layers")
-        reasons.append(lambda weight: None if wanted(weight) else "not among the layers asked for")
-    unwanted = _chooser(model, found, skipped, exclude, "exclude")
-    reasons.append(lambda weight: "excluded" if unwanted(weight) else None)
-    if skip_ends and found:
-        ends = {found[-1].layer: "the last prunable layer", found[0].layer: "the first prunable layer"}
-        reasons.append(lambda weight: ends.get(weight.layer))
-    return reasons
+    if not isinstance(layers, Policy):
+        return asked_for(model, found, skipped, layers, exclude, PRUNING, skip_ends=skip_ends)
+    reasons = asked_for(model, found, skipped, None, exclude, PRUNING, skip_ends=skip_ends)
+    return [_by_policy(layers, model, found), *reasons]
 
 
-def _by_policy(policy: Policy, model: keras.Model, found: Sequence[PrunableWeight]) -> _Reason:
+def _by_policy(policy: Policy, model: keras.Model, found: Sequence[PrunableWeight]) -> Reason:
     """Returns a function that says why a policy leaves a weight alone."""
     choice = chosen_by(policy, model)
     kind = type(policy).__name__
@@ -135,114 +124,6 @@ def _by_policy(policy: Policy, model: keras.Model, found: Sequence[PrunableWeigh
     return lambda weight: None if weight.layer in choice.layers else told.get(weight.layer, fallback)
 
 
-def _chooser(
-    model: keras.Model,
-    found: Sequence[PrunableWeight],
-    skipped: Sequence[tuple[str, str]],
-    where: Where,
-    argument: str,
-) -> Callable[[PrunableWeight], bool]:
-    """Returns a function that tells whether a weight lies where `where` says."""
-    if callable(where) and not isinstance(where, type | keras.Layer):
-        function = where
-        return lambda weight: _asked(function, weight, argument)
-    items = _items(where, argument)
-    if argument == "layers" and not items:
-        raise ConfigError("layers is an empty list: give the layers to prune, or None for all.")
-    names = {item for item in items if isinstance(item, str)}
-    kinds = tuple(item for item in items if isinstance(item, type))
-    paths = paths_of([*(weight.layer for weight in found), *(name for name, _ in skipped)])
-    known = paths | {piece for path in paths for piece in path.split("/")}
-    prunable = ", ".join(sorted({weight.layer for weight in found})) or "none that may be pruned"
-    for name in sorted(names - known):
-        raise ConfigError(
-            f"The model {model.name!r} has no layer {name!r} with weights.{nearest(name, known)} "
-            f"It has: {prunable}."
-        )
-    for kind in kinds if argument == "layers" else ():
-        if not any(isinstance(layer, kind) for weight in found for layer in weight.around):
-            there = ", ".join(sorted({type(weight.around[-1]).__name__ for weight in found})) or "none"
-            raise ConfigError(
-                f"The model {model.name!r} has no prunable layer of class {kind.__name__}. Its prunable "
-                f"layers are of: {there}."
-            )
-    return lambda weight: (
-        any(goes_by(weight.layer, name, paths) for name in names)
-        or any(isinstance(layer, kinds) for layer in weight.around)
-    )
-
-
-def _items(where: Any, argument: str) -> tuple[str | type, ...]:
-    """Returns the names and classes asked for; raises `ConfigError` where there is anything else."""
-    items = (where,) if isinstance(where, type) else where
-    if isinstance(items, str) or not isinstance(items, Sequence | set | frozenset):
-        hint = f" Give [{items.name!r}]." if isinstance(items, keras.Layer) else ""
-        raise ConfigError(
-            f"{argument} needs a list of layer names, such as ['dense'], or classes, a class or a function, "
-            f"but got {items!r}.{hint}"
-        )
-    for item in items:
-        if isinstance(item, str) or (isinstance(item, type) and issubclass(item, keras.Layer)):
-            continue
-        hint = f" Give its name, {item.name!r}." if isinstance(item, keras.Layer) else ""
-        raise ConfigError(
-            f"{argument} needs a list of layer names, such as ['dense'], or of Keras 3 layer classes, such "
-            f"as [keras.layers.Dense], but {item!r} is neither.{hint}"
-        )
-    return tuple(items)
-
-
-def _asked(function: Callable[[Any], Any], weight: PrunableWeight, argument: str) -> bool:
-    """Asks a user's function about the layer of a weight."""
-    layer = weight.around[-1]
-    try:
-        return bool(function(layer))
-    except Exception as error:  # whatever a user's function may raise
-        raise ConfigError(
-            f"The function given as {argument} fails on layer {weight.layer!r} ({type(layer).__name__}): "
-            f"{type(error).__name__}: {first_line(error)}. It gets each layer that may be pruned, of every "
-            "class, and says True or False."
-        ) from error
-
-
-def _frozen(weight: PrunableWeight, trainable: set[int]) -> str | None:
-    """Says that a weight is not trained, and why."""
-    if id(weight.variable) in trainable:
-        return None
-    if getattr(weight.around[-1], "lora_enabled", False):
-        return "its kernel is frozen by LoRA: prune before enable_lora()"
-    return "frozen (trainable=False)"
-
-
-def paths_of(layers: Iterable[str]) -> set[str]:
-    """Returns the paths of layers, and of all that they lie inside."""
-    return {path for layer in layers for path in _paths(layer)}
-
-
-def goes_by(layer: str, name: str, paths: Collection[str]) -> bool:
-    """Tells whether a layer is meant by a name.
-
-    Args:
-        layer: its path, such as "encoder/dense".
-        name: what was given: its path, or that of a model or block it lies inside; or a single name on its
-            path, where no layer has just this path.
-        paths: the paths of all layers with weights, see `paths_of`.
-    """
-    return name in _paths(layer) or (name not in paths and name in _pieces(layer))
-
-
-def is_named(layer: str, names: Iterable[str], paths: Collection[str]) -> bool:
-    """Tells whether one of the names is that of the layer itself, and not of what it lies inside."""
-    last = _pieces(layer.rsplit("/", 1)[-1])
-    return any(goes_by(layer, name, paths) and name.rsplit("/", 1)[-1] in last for name in names)
-
-
-def own_target(layer: str, targets: Mapping[str, float], paths: Collection[str]) -> float | None:
-    """Returns what was asked for one layer: by its path, or else by the nearest name it lies under."""
-    names = (*_paths(layer), *_pieces(layer))
-    return next((targets[name] for name in names if name in targets and goes_by(layer, name, paths)), None)
-
-
 def unmet(
     names: Iterable[str], chosen: Sequence[PrunableWeight], skipped: Sequence[tuple[str, str]]
 ) -> tuple[str, ...]:
@@ -255,28 +136,3 @@ def unmet(
             whys = [why for layer, why in skipped if goes_by(layer, name, paths)]
             told.append(f"layer {name!r} was asked for, but is left alone: {'; '.join(dict.fromkeys(whys))}")
     return tuple(told)
-
-
-def _paths(layer: str) -> tuple[str, ...]:
-    """Returns the path of a layer and those it lies under, the longest first, with and without numbers."""
-    pieces = layer.split("/")
-    paths = ["/".join(pieces[:end]) for end in range(len(pieces), 0, -1)]
-    return tuple(dict.fromkeys(form for path in paths for form in (path, re.sub(r"#\d+(?=/|$)", "", path))))
-
-
-def _pieces(layer: str) -> tuple[str, ...]:
-    """Returns the single names on a layer's path, the last first, with and without numbers."""
-    names = reversed(layer.split("/"))
-    return tuple(dict.fromkeys(form for name in names for form in (name, re.sub(r"#\d+$", "", name))))
-
-
-def _told(skipped: Sequence[tuple[str, str]], most: int = 3) -> str:
-    """Says why layers are left alone, one clause for each reason."""
-    names: dict[str, list[str]] = {}
-    for name, reason in skipped:
-        names.setdefault(reason, []).append(name)
-    clauses = []
-    for reason, layers in names.items():
-        more = f" and {len(layers) - most} more" if len(layers) > most else ""
-        clauses.append(f"{', '.join(layers[:most])}{more}: {reason}")
-    return "; ".join(clauses) or "it has no layer with weights"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trimtab.channel_pruning._rounding import allowed_counts, channels_per_unit
-from trimtab.channels import ChannelGroup, Member
+from trimtab.channels import ChannelGroup, Member, find_groups
+from trimtab.channels._rounding import allowed_counts, channels_made, channels_per_unit
 
 
 def group(name, size, width=1):
@@ -66,3 +67,21 @@ def test_multiples_and_floors(size, width, round_to, least, max_ratio):
 def test_units_of_several_channels():
     assert channels_per_unit(group("a", 6)) == (1,)
     assert channels_per_unit(group("heads", 4, width=16)) == (16,)
+
+
+@pytest.mark.parametrize(
+    ("layer", "widths", "made", "allowed"),
+    [
+        (keras.layers.MultiHeadAttention(4, 16), (16,), 64, (4, 3, 2, 1)),
+        (keras.layers.MultiHeadAttention(4, 4), (4,), 16, (4, 2)),
+        (keras.layers.GroupQueryAttention(8, 4, 2), (8, 16), 16, (2, 1)),  # two query heads to each key
+    ],
+)
+def test_heads_count_as_the_channels_they_have(layer, widths, made, allowed):
+    inputs = keras.Input((5, 24))
+    x = layer(inputs, inputs)
+    graph = find_groups(keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x))))
+    heads = graph.group(layer.name)
+    assert channels_per_unit(heads) == widths
+    assert channels_made(next(member for member in heads.members if member.role == "out")) == made
+    assert allowed_counts(heads, 8, 8, 0.9) == allowed

@@ -12,17 +12,28 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.data import ImageData
-from trimtab.errors import ConfigError, ModelError
-from trimtab.models._forward import Outputs, forward
+from trimtab.errors import ConfigError, DataError, ModelError
+from trimtab.models._forward import Outputs
 from trimtab.training._losses import gives_logits
 
 if TYPE_CHECKING:
     from trimtab.data import Split
 
-__all__ = ["Batch", "Judgement", "check_arguments", "forward", "judge", "logits_given", "padded_batches"]
+__all__ = [
+    "Batch",
+    "Judgement",
+    "check_arguments",
+    "judge",
+    "judged",
+    "logits_given",
+    "padded_batches",
+    "scores_of",
+    "some_images",
+]
 
 _LEAST_PROBABILITY = 1e-7  # Keras' epsilon
 _PROBED = 8  # images that show whether the model gives logits
+_STREAM = 0x7461796C
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +102,7 @@ def judge(outputs: Outputs, model: keras.Model, split: Split, batch_size: int, l
     """Says how well a model does on some images.
 
     Args:
-        outputs: what `forward` gave for the model.
+        outputs: what `trimtab.models._forward.forward` gave for the model.
         model: the model.
         split: the images, with their labels.
         batch_size: images in a batch.
@@ -100,19 +111,45 @@ def judge(outputs: Outputs, model: keras.Model, split: Split, batch_size: int, l
     Raises:
         ModelError: an output is NaN or infinite.
     """
-    right, losses = [], []
+    return judged(scores_of(outputs, model, split, batch_size), split, logits)
+
+
+def scores_of(outputs: Outputs, model: keras.Model, split: Split, batch_size: int) -> npt.NDArray[np.float64]:
+    """Returns what a model gives for some images, (n, classes); the arguments are those of `judge`.
+
+    Raises:
+        ModelError: an output is NaN or infinite.
+    """
+    found = []
     for batch in padded_batches(model, split, batch_size):
-        real = batch.weights > 0
-        scores = outputs(batch.images)[real].astype(np.float64)
+        scores = outputs(batch.images)[batch.weights > 0].astype(np.float64)
         if not np.isfinite(scores).all():
             raise ModelError(
                 f"The model {model.name!r} gives NaN or infinite outputs on the validation images, so that "
                 "nothing can be compared. Train it with a lower learning rate, or load an earlier state."
             )
-        labels = batch.labels[real]
-        right.append(scores.argmax(axis=1) == labels)
-        losses.append(_cross_entropy(scores, labels, logits))
-    return Judgement(np.concatenate(right), float(np.concatenate(losses).mean()))
+        found.append(scores)
+    return np.concatenate(found)
+
+
+def judged(scores: npt.NDArray[np.float64], split: Split, logits: bool) -> Judgement:
+    """Judges the outputs (n, classes) that a model gave for some images by their labels."""
+    labels = split.labels.astype(np.int32)
+    return Judgement(scores.argmax(axis=1) == labels, float(_cross_entropy(scores, labels, logits).mean()))
+
+
+def some_images(split: Split, images: int, seed: int, none: str) -> Split:
+    """Returns some images of a split, chosen by the seed, or all where there are not more.
+
+    Raises:
+        DataError: there are no images; `none` says so.
+    """
+    if not len(split):
+        raise DataError(f"{none}, and they are needed here. Load the data with a share for them.")
+    if len(split) <= images:
+        return split
+    chosen = np.random.default_rng([_STREAM, seed]).choice(len(split), size=int(images), replace=False)
+    return split.take(np.sort(chosen))
 
 
 def _cross_entropy(

@@ -1,0 +1,40 @@
+"""Layers that compute as the integers of a file will."""
+
+from __future__ import annotations
+
+from trimtab.quantization.layers._activations import (
+    QuantizedHardSigmoid,
+    QuantizedHardSwish,
+    QuantizedLeakyReLU,
+    QuantizedLoneReLU,
+    QuantizedReLU,
+    QuantizedSwish,
+)
+from trimtab.quantization.layers._aware_model import QuantizeAwareModel, for_conversion
+from trimtab.quantization.layers._convolutions import (
+    QuantizedConv1D,
+    QuantizedConv2D,
+    QuantizedConv2DTranspose,
+    QuantizedDepthwiseConv2D,
+)
+from trimtab.quantization.layers._dense import QuantizedDense
+from trimtab.quantization.layers._pooling import QuantizedAveragePooling2D
+from trimtab.quantization.layers._quantized_weights import QuantizedWeights
+
+__all__ = [
+    "QuantizeAwareModel",
+    "QuantizedAveragePooling2D",
+    "QuantizedConv1D",
+    "QuantizedConv2D",
+    "QuantizedConv2DTranspose",
+    "QuantizedDense",
+    "QuantizedDepthwiseConv2D",
+    "QuantizedHardSigmoid",
+    "QuantizedHardSwish",
+    "QuantizedLeakyReLU",
+    "QuantizedLoneReLU",
+    "QuantizedReLU",
+    "QuantizedSwish",
+    "QuantizedWeights",
+    "for_conversion",
+]

@@ -1,0 +1,206 @@
+"""What layers with a quantized kernel have in common; it is mixed into Keras' own classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from trimtab.errors import ConfigError
+from trimtab.quantization._grid import fake_quantized_weights, rounded_if, through, weight_limit
+from trimtab.quantization.layers._source import Sources
+
+__all__ = ["QuantizedWeights"]
+
+
+class QuantizedWeights:
+    """Rounds the kernel of a layer to integers, symmetric, with a step for each output channel.
+
+    The step follows the largest weight of its channel at each moment. In training gradients pass through the
+    rounding. At inference, where the quantizer of the input is known, the layer computes in whole numbers as
+    LiteRT does: integer inputs times integer weights plus an integer bias, all exact in float32 up to 2^24,
+    and only the sum is made a real number again. With that the outputs are those of the file.
+
+    Args:
+        *args: as for the Keras layer.
+        weight_bits: 8, or 4.
+        keep_zeros: weights that are 0 get no gradient, so that they stay 0 in any training.
+        learned: whether the steps are trained (as shares of the largest weights).
+        origin: the layers of the original model that it stands for.
+        **options: as for the Keras layer.
+
+    Raises:
+        ConfigError: `weight_bits` is another number.
+    """
+
+    carries_ranges = True
+    converting = False
+    """True while the model is written for LiteRT's converter, which wants its own operations."""
+
+    channel_axes: tuple[int, ...] = (3,)
+    """Axes of the kernel along which each place has a step of its own; none: one step for all."""
+    plain: type
+    """The layer of Keras that it is without quantization."""
+
+    def __init__(
+        self,
+        *args: Any,
+        weight_bits: int = 8,
+        keep_zeros: bool = False,
+        learned: bool = False,
+        origin: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        if weight_bits not in (4, 8):
+            raise ConfigError(f"weight_bits is 8 or 4. Received: weight_bits={weight_bits!r}.")
+        self.weight_bits, self.keep_zeros, self.learned = weight_bits, keep_zeros, learned
+        self.origin = tuple(origin)
+        self._sources = Sources()
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias as Keras does, then the switch and the shares."""
+        super().build(input_shape)  # type: ignore[misc]
+        layer: Any = self
+        self.enabled = layer.add_weight(name="enabled", shape=(), initializer="ones", trainable=False)
+        self.share = layer.add_weight(
+            name="share", shape=self._steps_shape(), initializer="ones", trainable=self.learned
+        )
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Notes, while a model's graph is built, where the input comes from."""
+        self._sources.note(args[0] if args else kwargs["inputs"])
+        return super().symbolic_call(*args, **kwargs)  # type: ignore[misc]
+
+    def linear(self, inputs: Any, kernel: Any) -> Any:
+        """Computes the layer without bias and activation."""
+        raise NotImplementedError
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Computes with rounded weights; see the class."""
+        if self.converting:
+            outputs = self._with_bias(self.linear(inputs, self.converted_kernel()))
+        elif training or self._sources.only is None:
+            outputs = self._with_bias(self.linear(inputs, self._rounded_kernel(training)))
+        else:
+            outputs = self._in_whole_numbers(inputs, self._sources.only)
+        layer: Any = self
+        return outputs if layer.activation is None else layer.activation(outputs)
+
+    def kernel_step(self) -> Any:
+        """Returns the size of a step of the kernel, which the kernel's shape broadcasts with."""
+        return self._peaks() / weight_limit(self.weight_bits)
+
+    def _peaks(self) -> Any:
+        """Returns the largest weight that is not clipped."""
+        kernel = self._kernel_tensor()
+        axes = [axis for axis in range(len(kernel.shape)) if axis not in self.channel_axes]
+        largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
+        # A channel of zeros has any step.
+        largest = ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
+        return largest * ops.reshape(self.share, largest.shape)
+
+    def _kernel_tensor(self) -> Any:
+        layer: Any = self
+        return ops.convert_to_tensor(layer.kernel)
+
+    def _rounded_kernel(self, training: bool | None) -> Any:
+        """Returns the kernel on its grid, for float inputs."""
+        kernel = self._kernel_tensor()
+        if self.keep_zeros and training:
+            kernel = kernel * ops.stop_gradient(ops.cast(kernel != 0, kernel.dtype))
+        limit = weight_limit(self.weight_bits)
+        rounded = through(kernel, self.kernel_step(), -limit, limit)
+        return rounded if training else ops.where(self.enabled > 0.5, rounded, kernel)
+
+    def _in_whole_numbers(self, inputs: Any, source: Any) -> Any:
+        """Computes as the file will, from what `source` has rounded."""
+        layer: Any = self
+        step_in, _ = source.grid()
+        step = self.kernel_step()
+        limit = weight_limit(self.weight_bits)
+        kernel = self._kernel_tensor() / step
+        on = self.enabled * source.enabled
+        kernel = ops.where(self.enabled > 0.5, ops.clip(ops.round(kernel), -limit, limit), kernel)
+        total = self.linear(rounded_if(inputs / step_in, source.enabled), kernel)
+        size = step_in * ops.reshape(step, (-1,))
+        if layer.bias is not None:
+            total = total + rounded_if(layer.bias / size, on)
+        return total * size
+
+    def _with_bias(self, outputs: Any) -> Any:
+        layer: Any = self
+        return outputs if layer.bias is None else outputs + layer.bias
+
+    def converted_kernel(self) -> Any:
+        """Returns the kernel with the operation in front of it that LiteRT's converter knows."""
+        axis = self.channel_axes[0] if self.channel_axes else None
+        return fake_quantized_weights(self._kernel_tensor(), self._peaks(), self.weight_bits, axis)
+
+    def _steps_shape(self) -> tuple[int, ...]:
+        """Returns how many steps there are, as a shape: one row, so that nobody takes it for a kernel."""
+        layer: Any = self
+        return (math.prod(int(layer.kernel.shape[axis]) for axis in self.channel_axes),)
+
+    def on_grid(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Returns kernel and bias as the file holds them: whole numbers times their steps."""
+        layer: Any = self
+        step = np.asarray(ops.convert_to_numpy(self.kernel_step()), np.float32)
+        limit = weight_limit(self.weight_bits)
+        kernel = np.asarray(ops.convert_to_numpy(self._kernel_tensor()), np.float32)
+        kernel = (np.clip(np.rint(kernel / step), -limit, limit) * step).astype(np.float32)
+        if layer.bias is None:
+            return kernel, None
+        bias = np.asarray(ops.convert_to_numpy(layer.bias), np.float32)
+        if self._sources.only is not None:
+            step_in = float(ops.convert_to_numpy(self._sources.only.grid()[0]))
+            size = np.float32(step_in) * step.reshape(-1)
+            bias = (np.rint(bias / size) * size).astype(np.float32)
+        return kernel, bias
+
+    def integers(self) -> npt.NDArray[np.int8]:
+        """Returns the kernel's integers, in its shape."""
+        kernel, _ = self.on_grid()
+        step = np.asarray(ops.convert_to_numpy(self.kernel_step()), np.float32)
+        return np.asarray(np.rint(kernel / step), np.int8)
+
+    def _own(self) -> list[Any]:
+        """Lists the variables that are saved, in order; Keras' convolutions save kernel and bias only."""
+        layer: Any = self
+        return [layer.kernel, *([] if layer.bias is None else [layer.bias]), self.enabled, self.share]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves all variables."""
+        for index, variable in enumerate(self._own()):
+            store[str(index)] = variable
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads all variables."""
+        for index, variable in enumerate(self._own()):
+            variable.assign(store[str(index)])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {
+            **super().get_config(),  # type: ignore[misc]
+            "weight_bits": self.weight_bits,
+            "keep_zeros": self.keep_zeros,
+            "learned": self.learned,
+            "origin": self.origin,
+        }
+
+    def plain_config(self) -> dict[str, Any]:
+        """Returns the config of the Keras layer without quantization."""
+        config = self.get_config()
+        for name in ("weight_bits", "keep_zeros", "learned", "origin"):
+            config.pop(name)
+        return config
+
+    def parameters(self) -> int:
+        """Returns how many numbers kernel and bias hold."""
+        layer: Any = self
+        return sum(math.prod(v.shape) for v in (layer.kernel, layer.bias) if v is not None)

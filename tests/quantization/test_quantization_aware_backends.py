@@ -1,0 +1,65 @@
+"""Trains an aware model on this backend, and runs the backend-free tests again on each other one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from trimtab.quantization import quantize_aware
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("ranges", ["moving-average", "learned"])
+def test_an_aware_model_learns(digits, ranges):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    images = keras.Input(digits.image_shape, name="images")
+    x = layers.ReLU(name="relu")(
+        layers.BatchNormalization(name="norm")(layers.Conv2D(6, 3, name="conv")(images))
+    )
+    x = layers.Activation("hard_silu", name="hard")(layers.DepthwiseConv2D(3, name="depthwise")(x))
+    x = layers.AveragePooling2D(2, name="pool")(x)
+    model = keras.Model(images, layers.Dense(10, name="logits")(layers.Flatten(name="flat")(x)))
+    made = quantize_aware(
+        model,
+        digits,
+        epochs=2,
+        ranges=ranges,
+        weights_bits=4,
+        batch_size=64,
+        learning_rate=5e-3,
+        calibration=50,
+    )
+    assert made.history.epochs[-1].val_accuracy > 0.5
+    assert made.frozen_from is None  # of two epochs, four fifths are both
+    images = digits.test.inputs(0, 64)
+    once, again = (
+        np.asarray(keras.ops.convert_to_numpy(made.model(images, training=False))) for _ in range(2)
+    )
+    np.testing.assert_array_equal(once, again)
+    step = made.ranges[-1].step
+    np.testing.assert_allclose(once / step, np.rint(once / step), atol=1e-2)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_aware_models_work_on(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed: pip install 'trimtab[{backend}]'")
+    if keras.backend.backend() == backend:
+        pytest.skip(f"{backend} is the backend of this very run")
+    names = ("grid", "fake_quantizer", "aware_backends")
+    files = [str(ROOT / "tests" / "quantization" / f"test_quantization_{name}.py") for name in names]
+    command = [sys.executable, "-m", "pytest", "-m", "backend", "-q", "--import-mode=importlib"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
