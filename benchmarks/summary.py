@@ -34,7 +34,6 @@ BENCHMARKS = {
     "ptq_routes": "each scheme's file by each way to make it: accuracy, size, speed",
     "clustering": "what shared values, zeros and int8 leave of a compressed file",
     "runtimes": "the same weights in LiteRT, ONNX Runtime and OpenVINO",
-    "qat_vs_ptq": "quantization-aware training beside calibration, TFMOT's and longer training",
 }
 """The scripts, and what each is to show."""
 

@@ -255,14 +255,23 @@ class _Search:
             met = f"at most {least:.3g} of the channels may go"
         else:
             met = f"with all gone that may go, {self._told(least)} are left; asked for: {self._told(limit)}"
+        cost: float | None = None
         if self._target.quantity in ("parameters", "macs"):
             ones = dict.fromkeys(self._order.units, 1)
             cost = self._graph.parameters(ones) if self._target.quantity == "parameters" else self._macs(ones)
             met += f" (even one channel of each group leaves {self._told(cost)})"
+        advice = ["lower least or round_to", "raise max_ratio"]
+        excluded = len(self._order.left) - whole
+        if excluded > 0:
+            advice.append(
+                f"exclude fewer layers ({excluded} group{'s' if excluded > 1 else ''} more could go)"
+            )
+        if cost is not None and cost > limit:
+            advice = []
+        advice.append("start from a narrower model")
+        told = ", or ".join([*([", ".join(advice[:-1])] if advice[1:] else []), advice[-1]])
         return ConfigError(
-            f"{self._target} cannot be met under {floors}: {met}. Lower least or round_to, raise max_ratio, "
-            f"exclude fewer layers ({len(self._order.left)} groups stay whole, {whole} of them locked), or "
-            "start from a narrower model."
+            f"{self._target} cannot be met under {floors}: {met}. {told[0].upper()}{told[1:]}."
         )
 
 

@@ -45,7 +45,7 @@ def distill(
     data: DataName,
     out: Annotated[
         Path, typer.Option("--out", dir_okay=False, help="Where the taught model goes; ends in .keras.")
-    ] = Path("student.keras"),
+    ] = Path("taught.keras"),
     temperature: Temperature = None,
     alpha: Alpha = None,
     feature: Annotated[

@@ -17,6 +17,10 @@ __all__ = ["Row", "Rows"]
 _ACTIVATIONS = tuple(
     getattr(keras.layers, name) for name in ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
 )
+_POOLING = tuple(
+    getattr(keras.layers, name)
+    for name in ("AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,7 @@ def _name(step: Step, layer: Any, known: Mapping[str, tuple[str, ...]]) -> str:
 
 def _home(step: Step) -> Step:
     """Returns the layer that an activation belongs to: one with weights, or that is computed with it."""
-    while isinstance(step.operation, _ACTIVATIONS) or _is_inner(step.operation):
+    while isinstance(step.operation, _ACTIVATIONS) or _is_inner(step):
         maker = _maker(step.inputs[0])
         if maker is None:
             return step
@@ -140,13 +144,14 @@ def _home(step: Step) -> Step:
     return step
 
 
-def _is_inner(operation: Any) -> bool:
-    """Says whether this is an activation that has quantizers inside."""
+def _is_inner(step: Step) -> bool:
+    """Says whether this is an activation that has quantizers inside, and no sum or average of integers."""
+    operation = step.operation
     return (
         getattr(operation, "carries_ranges", False)
-        and not isinstance(operation, FakeQuantizer)
+        and len(step.inputs) == 1
+        and not isinstance(operation, (FakeQuantizer, *_POOLING))
         and getattr(operation, "kernel", None) is None
-        and not isinstance(operation, keras.layers.AveragePooling2D)
     )
 
 
