@@ -131,6 +131,8 @@ class FakeQuantizer(keras.layers.Layer):
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Tells the layer before it, while a model's graph is built, where its output leads."""
         made = _keras_internals.made_by(args[0] if args else kwargs["inputs"])
+        while made is not None and _is_rectifier(made[0]):
+            made = _keras_internals.made_by(made[1][0])
         if made is not None and hasattr(made[0], "lead_to"):
             made[0].lead_to(self)
         return super().symbolic_call(*args, **kwargs)
@@ -151,7 +153,9 @@ class FakeQuantizer(keras.layers.Layer):
             training: whether gradients are to pass.
         """
         if training or self.converting:
-            return fake_quantized(inputs, ops.min(self.low), ops.max(self.high), self.bits)
+            return fake_quantized(
+                inputs, ops.min(self.low), ops.max(self.high), self.bits, exact=not training
+            )
         step, zero = self.grid()
         onto = snapped(inputs, step, -zero, float(2**self.bits - 1) - zero)
         return ops.where(self.enabled > 0.5, onto, inputs)
@@ -206,3 +210,10 @@ class FakeQuantizer(keras.layers.Layer):
             "momentum": self.momentum,
             "origin": self.origin,
         }
+
+
+def _is_rectifier(operation: Any) -> bool:
+    """Says whether a layer is a plain ReLU, which the file computes with the layer before it."""
+    if type(operation) is keras.layers.Activation:
+        return keras.activations.serialize(operation.activation) in ("relu", "relu6")
+    return type(operation) is keras.layers.ReLU

@@ -37,7 +37,7 @@ def grid(low: Any, high: Any, bits: int = 8) -> tuple[Any, Any]:
         Step and zero, float32 scalars. Zero is rounded, which moves the range by up to half a step, as
         LiteRT's converter does.
     """
-    low, high = _with_zero(low, high)
+    low, high = (_short(end) for end in _with_zero(low, high))
     levels = float(2**bits - 1)
     step = (high - low) / levels
     return step, ops.clip(ops.round(-low / step), 0.0, levels)
@@ -47,6 +47,16 @@ def _with_zero(low: Any, high: Any) -> tuple[Any, Any]:
     """Takes 0 into a range, and gives it some width."""
     low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
     return low, ops.where(high - low > _LEAST_WIDTH, high, low + 1.0)
+
+
+def _short(number: Any) -> Any:
+    """Returns a number with 12 bits behind its leading one (Veltkamp 1968).
+
+    The converter computes the step in double precision. The difference of two short numbers is exact in
+    single precision, so that the step here has the same bits.
+    """
+    large = number * 4097.0
+    return large - (large - number)
 
 
 def snapped(numbers: Any, step: Any, least: Any, most: Any) -> Any:
@@ -71,12 +81,21 @@ def rounded_if(steps: Any, on: Any) -> Any:
     return ops.where(on > 0.5, ops.round(steps), steps)
 
 
-def fake_quantized(numbers: Any, low: Any, high: Any, bits: int = 8) -> Any:
+def fake_quantized(numbers: Any, low: Any, high: Any, bits: int = 8, *, exact: bool = False) -> Any:
     """Returns numbers on the grid of a range, as one operation that LiteRT's converter knows.
 
     Gradients are those of `through` for fixed ranges. Halves go up.
+
+    Args:
+        numbers: what is rounded.
+        low: lower end of the range, a scalar tensor; 0 is taken in.
+        high: upper end.
+        bits: bits of an integer.
+        exact: whether the grid has the bits of `grid`, which a training need not wait for.
     """
     low, high = _with_zero(low, high)
+    if exact:
+        low, high = _short(low), _short(high)
     return keras.quantizers.fake_quant_with_min_max_vars(numbers, low, high, num_bits=bits)
 
 

@@ -9,17 +9,21 @@ import keras
 
 from trimtab.quantization._register import Rule, register
 from trimtab.quantization.layers import (
+    QuantizedAdd,
     QuantizedAveragePooling2D,
     QuantizedConv1D,
     QuantizedConv2D,
     QuantizedConv2DTranspose,
     QuantizedDense,
     QuantizedDepthwiseConv2D,
+    QuantizedGlobalAveragePooling2D,
     QuantizedHardSigmoid,
     QuantizedHardSwish,
     QuantizedLeakyReLU,
     QuantizedLoneReLU,
+    QuantizedMultiply,
     QuantizedReLU,
+    QuantizedSubtract,
     QuantizedSwish,
 )
 from trimtab.quantization.layers._activations import GATE
@@ -133,6 +137,13 @@ def _relu(layer: Any) -> Rule | str:
     return _RELU if layer.max_value is None else _RELU6
 
 
+def _global_average(layer: Any) -> Rule | str:
+    """Averages over the pixels, channels last."""
+    if layer.data_format != "channels_last":
+        return "its channels come first, which LiteRT's kernels do not take"
+    return Rule(aware=_of_class(QuantizedGlobalAveragePooling2D))
+
+
 def _softmax(layer: Any) -> Rule | str:
     """LiteRT's softmax goes along the last axis."""
     return (
@@ -152,11 +163,11 @@ _MOVING = """
 """
 for _kind in _MOVING.split():
     register(getattr(keras.layers, _kind), _SAME)
-register(keras.layers.Add, Rule(fuses=True))
-register(keras.layers.Subtract, Rule(fuses=True))
-register(keras.layers.Multiply, Rule(fuses=True))
+register(keras.layers.Add, Rule(fuses=True, aware=_of_class(QuantizedAdd)))
+register(keras.layers.Subtract, Rule(fuses=True, aware=_of_class(QuantizedSubtract)))
+register(keras.layers.Multiply, Rule(fuses=True, aware=_of_class(QuantizedMultiply)))
 register(keras.layers.GlobalAveragePooling1D, _OWN)
-register(keras.layers.GlobalAveragePooling2D, _OWN)
+register(keras.layers.GlobalAveragePooling2D, _global_average)
 register(keras.layers.AveragePooling2D, Rule(output="same", aware=_of_class(QuantizedAveragePooling2D)))
 register(QuantizedAveragePooling2D, _SAME)
 register(QuantizedReLU, _SAME)

@@ -12,12 +12,16 @@ from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._steps import Step, Tensor, steps_of
 from trimtab.quantization._switches import check_aware
 from trimtab.quantization.layers import (
+    QuantizedAdd,
     QuantizedAveragePooling2D,
+    QuantizedGlobalAveragePooling2D,
     QuantizedHardSigmoid,
     QuantizedHardSwish,
     QuantizedLeakyReLU,
     QuantizedLoneReLU,
+    QuantizedMultiply,
     QuantizedReLU,
+    QuantizedSubtract,
     QuantizedSwish,
     QuantizedWeights,
 )
@@ -28,6 +32,14 @@ _ACTIVATIONS: dict[type, str] = {
     QuantizedHardSigmoid: "hard_sigmoid",
     QuantizedHardSwish: "hard_silu",
     QuantizedSwish: "silu",
+}
+
+_PLAIN: dict[type, Any] = {
+    QuantizedAdd: keras.layers.Add,
+    QuantizedAveragePooling2D: keras.layers.AveragePooling2D,
+    QuantizedGlobalAveragePooling2D: keras.layers.GlobalAveragePooling2D,
+    QuantizedMultiply: keras.layers.Multiply,
+    QuantizedSubtract: keras.layers.Subtract,
 }
 
 
@@ -102,8 +114,8 @@ def _plain(old: Any) -> Any:
         new = keras.layers.ReLU(old.most, old.slope, name=old.name)
     elif isinstance(old, QuantizedReLU | QuantizedLoneReLU):
         new = keras.layers.ReLU(old.most, name=old.name)
-    elif isinstance(old, QuantizedAveragePooling2D):
-        new = keras.layers.AveragePooling2D.from_config(old.get_config())
+    elif type(old) in _PLAIN:
+        new = _PLAIN[type(old)].from_config(old.get_config())
     elif getattr(old, "carries_ranges", False):
         raise ModelError(
             f"Layer {old.name!r} ({type(old).__name__}) does not say which plain layer it stands for."

@@ -18,22 +18,27 @@ from trimtab.quantization.layers._convolutions import (
     QuantizedDepthwiseConv2D,
 )
 from trimtab.quantization.layers._dense import QuantizedDense
-from trimtab.quantization.layers._pooling import QuantizedAveragePooling2D
+from trimtab.quantization.layers._merging import QuantizedAdd, QuantizedMultiply, QuantizedSubtract
+from trimtab.quantization.layers._pooling import QuantizedAveragePooling2D, QuantizedGlobalAveragePooling2D
 from trimtab.quantization.layers._quantized_weights import QuantizedWeights
 
 __all__ = [
     "QuantizeAwareModel",
+    "QuantizedAdd",
     "QuantizedAveragePooling2D",
     "QuantizedConv1D",
     "QuantizedConv2D",
     "QuantizedConv2DTranspose",
     "QuantizedDense",
     "QuantizedDepthwiseConv2D",
+    "QuantizedGlobalAveragePooling2D",
     "QuantizedHardSigmoid",
     "QuantizedHardSwish",
     "QuantizedLeakyReLU",
     "QuantizedLoneReLU",
+    "QuantizedMultiply",
     "QuantizedReLU",
+    "QuantizedSubtract",
     "QuantizedSwish",
     "QuantizedWeights",
     "for_conversion",

@@ -10,7 +10,12 @@ from keras import ops
 
 from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._grid import fake_quantized
-from trimtab.quantization.layers._fixed_point import hard_swish_steps, rescaled_steps, sloped_steps
+from trimtab.quantization.layers._fixed_point import (
+    hard_swish_steps,
+    rescaled_steps,
+    sloped_steps,
+    sum_steps,
+)
 from trimtab.quantization.layers._source import Sources
 
 __all__ = [
@@ -46,43 +51,6 @@ class _Activation(keras.layers.Layer):
         return {**super().get_config(), "origin": self.origin}
 
 
-@keras.saving.register_keras_serializable("trimtab")
-class QuantizedSwish(_Activation):
-    """``x * sigmoid(x)`` (Ramachandran et al. 2017) with a rounded sigmoid: two operators in LiteRT."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.gate = FakeQuantizer(fixed=GATE, name="gate")
-
-    def build(self, input_shape: Any) -> None:
-        """Makes the inner quantizer."""
-        self.gate.build(input_shape)
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Computes the product."""
-        return inputs * self.gate(ops.sigmoid(inputs), training=training)
-
-
-@keras.saving.register_keras_serializable("trimtab")
-class QuantizedHardSigmoid(_Activation):
-    """``relu6(x + 3) / 6``, whose sum is rounded: LiteRT has two operators for it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.sum = FakeQuantizer(fixed=(0.0, 6.0), name="sum")
-
-    def build(self, input_shape: Any) -> None:
-        """Makes the inner quantizer."""
-        self.sum.build(input_shape)
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Computes the gate."""
-        three, sixth = ops.convert_to_tensor(3.0), ops.convert_to_tensor(1 / 6)
-        if self.converting:  # constants need ranges too
-            three, sixth = fake_quantized(three, 0.0, 3.0), fake_quantized(sixth, 0.0, 1 / 6)
-        return self.sum(ops.relu6(inputs + three), training=training) * sixth
-
-
 class _Curve(_Activation):
     """An activation that LiteRT rounds in its own way, from integers to integers."""
 
@@ -99,7 +67,7 @@ class _Curve(_Activation):
         """Notes, while a model's graph is built, which quantizer rounds the output."""
         self._targets.add(quantizer)
 
-    def curve(self, inputs: Any) -> Any:
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes it in real numbers."""
         raise NotImplementedError
 
@@ -107,22 +75,84 @@ class _Curve(_Activation):
         """Computes it in whole numbers, from steps of the input to steps of the output."""
         raise NotImplementedError
 
+    def inner_enabled(self) -> Any:
+        """Returns 1 where quantizers inside the layer are switched on, else 0."""
+        return 1.0
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes it; at inference as LiteRT does."""
         source, target = self._sources.only, self._targets.only
         if training or self.converting or source is None or target is None:
-            return self.curve(inputs)
+            return self.curve(inputs, training)
         (step_in, _), (step_out, _) = source.grid(), target.grid()
-        on = source.enabled * target.enabled
+        on = source.enabled * target.enabled * self.inner_enabled()
         there = self.whole(ops.round(inputs / step_in), step_in, step_out) * step_out
-        return ops.where(on > 0.5, there, self.curve(inputs))
+        return ops.where(on > 0.5, there, self.curve(inputs, training))
+
+
+@keras.saving.register_keras_serializable("trimtab")
+class QuantizedSwish(_Curve):
+    """``x * sigmoid(x)`` (Ramachandran et al. 2017) with a rounded sigmoid: two operators in LiteRT."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.gate = FakeQuantizer(fixed=GATE, name="gate")
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the inner quantizer."""
+        self.gate.build(input_shape)
+
+    def inner_enabled(self) -> Any:
+        """Returns whether the sigmoid is rounded."""
+        return self.gate.enabled
+
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:
+        """Computes the product."""
+        return inputs * self.gate(ops.sigmoid(inputs), training=training)
+
+    def whole(self, steps: Any, step_in: Any, step_out: Any) -> Any:
+        """Computes the sigmoid in steps of 1/256, and the product."""
+        gate = ops.clip(ops.round(ops.sigmoid(steps * step_in) * 256.0), 0.0, 255.0)
+        return ops.round(steps * gate * (step_in / 256.0 / step_out))
+
+
+@keras.saving.register_keras_serializable("trimtab")
+class QuantizedHardSigmoid(_Curve):
+    """``relu6(x + 3) / 6``, whose sum is rounded: LiteRT has two operators for it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.sum = FakeQuantizer(fixed=(0.0, 6.0), name="sum")
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the inner quantizer."""
+        self.sum.build(input_shape)
+
+    def inner_enabled(self) -> Any:
+        """Returns whether the sum is rounded."""
+        return self.sum.enabled
+
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:
+        """Computes the gate."""
+        three, sixth = ops.convert_to_tensor(3.0), ops.convert_to_tensor(1 / 6)
+        if self.converting:  # constants need ranges too
+            three, sixth = fake_quantized(three, 0.0, 3.0), fake_quantized(sixth, 0.0, 1 / 6)
+        return self.sum(ops.relu6(inputs + three), training=training) * sixth
+
+    def whole(self, steps: Any, step_in: Any, step_out: Any) -> Any:
+        """Computes the sum in 255 steps up to 6; the product only gives them another meaning."""
+        (step, _), three = self.sum.grid(), ops.convert_to_tensor(3.0 / 255.0)
+        steps = ops.cast(steps, "int32")
+        total = sum_steps(steps, ops.full_like(steps, 255), step_in / step, three / step)
+        sixth = ops.convert_to_tensor(1 / 6 / 255)
+        return ops.round(ops.cast(ops.clip(total, 0, 255), "float32") * 255.0 * (step * sixth / step_out))
 
 
 @keras.saving.register_keras_serializable("trimtab")
 class QuantizedHardSwish(_Curve):
     """``x * relu6(x + 3) / 6`` (Howard et al. 2019), written so that LiteRT makes one operator of it."""
 
-    def curve(self, inputs: Any) -> Any:
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
         """Computes the product."""
         return inputs * ops.relu6(inputs + 3.0) * (1 / 6)
 
@@ -147,7 +177,7 @@ class QuantizedLeakyReLU(_Curve):
         super().__init__(**options)
         self.slope, self.most = float(slope), most
 
-    def curve(self, inputs: Any) -> Any:
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
         """Computes it in real numbers."""
         if self.most is not None:
             return ops.relu6(inputs) if self.most == 6 else ops.clip(inputs, 0.0, self.most)
@@ -176,7 +206,7 @@ class QuantizedLoneReLU(_Curve):
         super().__init__(**options)
         self.most = most
 
-    def curve(self, inputs: Any) -> Any:
+    def curve(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
         """Computes it in real numbers."""
         return ops.relu6(inputs) if self.most == 6 else ops.relu(inputs)
 

@@ -57,12 +57,12 @@ class QuantizedConv1D(QuantizedWeights, keras.layers.Conv1D):
     def converted_kernel(self) -> Any:
         """Returns the kernel of one row; the row comes before the rounding, or the converter fails."""
         return fake_quantized_weights(
-            ops.expand_dims(self._kernel_tensor(), 0), self._peaks(), self.weight_bits, 3
+            ops.expand_dims(self._kernel_on_grid(), 0), self._peaks(), self.weight_bits, 3
         )
 
-    def _with_bias(self, outputs: Any) -> Any:
+    def _with_bias(self, outputs: Any, bias: Any) -> Any:
         """Adds the bias; for the converter before the row is taken away, so that it becomes one operator."""
-        outputs = super()._with_bias(outputs)
+        outputs = super()._with_bias(outputs, bias)
         return ops.squeeze(outputs, 1) if len(outputs.shape) == 4 else outputs
 
 
@@ -75,7 +75,7 @@ class QuantizedDepthwiseConv2D(QuantizedWeights, keras.layers.DepthwiseConv2D):
 
     def converted_kernel(self) -> Any:
         """Returns the rounded kernel with its last two axes in one, along which the steps lie."""
-        kernel = self._kernel_tensor()
+        kernel = self._kernel_on_grid()
         height, width, channels, multiplier = kernel.shape
         if multiplier == 1:
             return fake_quantized_weights(kernel, self._peaks(), self.weight_bits, 2)

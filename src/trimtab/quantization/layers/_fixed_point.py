@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["hard_swish_steps", "rescaled_steps", "sloped_steps"]
+__all__ = ["hard_swish_steps", "rescaled_steps", "sloped_steps", "sum_steps"]
 
 _MOST, _LEAST = 32767, -32768
 
@@ -26,6 +26,26 @@ def sloped_steps(steps: Any, rising: Any, falling: Any) -> Any:
     """
     factor = ops.where(steps > 0, ops.round(256.0 * rising), ops.round(256.0 * falling))
     return ops.floor((steps * factor + 128.0) / 256.0)
+
+
+def sum_steps(one: Any, other: Any, factor: Any, other_factor: Any) -> Any:
+    """Returns ``factor * one + other_factor * other`` as XNNPACK rounds it: factors of 21 bits, halves up.
+
+    Args:
+        one: int32 whole numbers, counted from the integer that means 0.
+        other: likewise.
+        factor: a float scalar above 0: what a step of `one` is worth in steps of the result.
+        other_factor: that of `other`; below 0 for a difference.
+
+    Returns:
+        int32, counted from the integer that means 0, not clipped.
+    """
+    largest = ops.maximum(ops.abs(factor), ops.abs(other_factor))
+    shift = 20.0 - ops.floor(ops.log2(largest))
+    whole = [ops.cast(ops.round(part * ops.exp2(shift)), "int32") for part in (factor, other_factor)]
+    shift = ops.cast(shift, "int32")
+    half = ops.left_shift(ops.ones_like(shift), shift - 1)
+    return ops.right_shift(one * whole[0] + other * whole[1] + half, shift)
 
 
 def rescaled_steps(steps: Any, factor: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras import ops
 
 from trimtab.errors import ConfigError
-from trimtab.quantization._grid import fake_quantized_weights, rounded_if, through, weight_limit
+from trimtab.quantization._grid import fake_quantized_weights, rounded_if, snapped, through, weight_limit
 from trimtab.quantization.layers._source import Sources
 
 __all__ = ["QuantizedWeights"]
@@ -60,7 +60,7 @@ class QuantizedWeights:
             raise ConfigError(f"weight_bits is 8 or 4. Received: weight_bits={weight_bits!r}.")
         self.weight_bits, self.keep_zeros, self.learned = weight_bits, keep_zeros, learned
         self.origin = tuple(origin)
-        self._sources = Sources()
+        self._sources, self._targets = Sources(), Sources()
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias as Keras does, then the switch and the shares."""
@@ -76,6 +76,10 @@ class QuantizedWeights:
         self._sources.note(args[0] if args else kwargs["inputs"])
         return super().symbolic_call(*args, **kwargs)  # type: ignore[misc]
 
+    def lead_to(self, quantizer: Any) -> None:
+        """Notes, while a model's graph is built, which quantizer rounds the output."""
+        self._targets.add(quantizer)
+
     def linear(self, inputs: Any, kernel: Any) -> Any:
         """Computes the layer without bias and activation."""
         raise NotImplementedError
@@ -83,9 +87,9 @@ class QuantizedWeights:
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes with rounded weights; see the class."""
         if self.converting:
-            outputs = self._with_bias(self.linear(inputs, self.converted_kernel()))
+            outputs = self._with_bias(self.linear(inputs, self.converted_kernel()), self._converted_bias())
         elif training or self._sources.only is None:
-            outputs = self._with_bias(self.linear(inputs, self._rounded_kernel(training)))
+            outputs = self._with_bias(self.linear(inputs, self._rounded_kernel(training)), self._bias())
         else:
             outputs = self._in_whole_numbers(inputs, self._sources.only)
         layer: Any = self
@@ -130,16 +134,41 @@ class QuantizedWeights:
         size = step_in * ops.reshape(step, (-1,))
         if layer.bias is not None:
             total = total + rounded_if(layer.bias / size, on)
-        return total * size
+        return self._rounded_sum(total, size, on)
 
-    def _with_bias(self, outputs: Any) -> Any:
+    def _rounded_sum(self, total: Any, size: Any, on: Any) -> Any:
+        """Returns a sum of whole numbers as real ones, rounded to the output's grid as LiteRT does."""
+        target = self._targets.only
+        if target is None:
+            return total * size
+        step, _ = target.grid()
+        on = on * target.enabled
+        return ops.where(on > 0.5, ops.round(total * (size / step)) * step, total * size)
+
+    def _bias(self) -> Any:
         layer: Any = self
-        return outputs if layer.bias is None else outputs + layer.bias
+        return layer.bias
+
+    def _converted_bias(self) -> Any:
+        """Returns the bias on its grid, so that the converter cannot round it in another way."""
+        source, bias = self._sources.only, self._bias()
+        if source is None or bias is None:
+            return bias
+        size = source.grid()[0] * ops.reshape(self.kernel_step(), (-1,))
+        return ops.round(bias / size) * size
+
+    def _with_bias(self, outputs: Any, bias: Any) -> Any:
+        return outputs if bias is None else outputs + bias
 
     def converted_kernel(self) -> Any:
         """Returns the kernel with the operation in front of it that LiteRT's converter knows."""
         axis = self.channel_axes[0] if self.channel_axes else None
-        return fake_quantized_weights(self._kernel_tensor(), self._peaks(), self.weight_bits, axis)
+        return fake_quantized_weights(self._kernel_on_grid(), self._peaks(), self.weight_bits, axis)
+
+    def _kernel_on_grid(self) -> Any:
+        """Returns the kernel on its grid, so that the converter cannot round it in another way."""
+        limit = weight_limit(self.weight_bits)
+        return snapped(self._kernel_tensor(), self.kernel_step(), -limit, limit)
 
     def _steps_shape(self) -> tuple[int, ...]:
         """Returns how many steps there are, as a shape: one row, so that nobody takes it for a kernel."""
