@@ -29,6 +29,7 @@ FLOORS = (
         "_statistics",
         "progress",
         "_keras_internals",
+        "_lock",
     },
     {"data", "models", "channels", "zoo", "training", "litert"},
     {"distillation"},
@@ -37,6 +38,7 @@ FLOORS = (
     {"benchmarking", "testing"},
     {"channel_pruning"},
     {"doctor"},
+    {"tuning"},
     {"reporting"},
     {"pipeline"},
     {"cli", "__main__"},
@@ -46,6 +48,8 @@ MAY_SEE_BESIDE = {
     ("_atomic", "_records"),
     ("_atomic", "errors"),
     ("_choices", "errors"),
+    ("_lock", "_atomic"),
+    ("_lock", "errors"),
     ("_quiet", "errors"),
     ("__main__", "cli"),
     ("_temporary", "errors"),
@@ -136,10 +140,11 @@ def test_one_public_path_for_each_thing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["trimtab", "trimtab.cli", "trimtab.pipeline", "trimtab.reporting", "trimtab.data"]
+    "module",
+    ["trimtab", "trimtab.cli", "trimtab.pipeline", "trimtab.reporting", "trimtab.data", "trimtab.tuning"],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
-    heavy = "keras tensorflow jax torch sklearn matplotlib plotly ai_edge_litert"
+    heavy = "keras tensorflow jax torch sklearn matplotlib plotly ai_edge_litert optuna"
     code = f"import sys, {module}; print([m for m in '{heavy}'.split() if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "[]"

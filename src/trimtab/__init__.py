@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         quantization,
         reporting,
         training,
+        tuning,
         zoo,
     )
     from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
@@ -101,6 +102,7 @@ __all__ = [
     "save_model",
     "train",
     "training",
+    "tuning",
     "zoo",
 ]
 

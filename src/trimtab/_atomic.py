@@ -18,7 +18,15 @@ from typing import Any
 from trimtab._records import to_plain
 from trimtab.errors import OutputError
 
-__all__ = ["atomic_path", "check_writable", "make_folder", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "as_output_error",
+    "atomic_path",
+    "check_writable",
+    "make_folder",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 @contextlib.contextmanager
@@ -37,7 +45,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     make_folder(path.parent)
     partial = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name}")
     try:
-        with _as_output_error(path):
+        with as_output_error(path):
             yield partial
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -54,7 +62,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         OutputError: the folder cannot be made.
     """
     path = Path(path)
-    with _as_output_error(path):
+    with as_output_error(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -68,7 +76,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     make_folder(path.parent)
     probe = path.with_name(f".{secrets.token_hex(4)}.partial")
-    with _as_output_error(path):
+    with as_output_error(path):
         probe.touch()
         probe.unlink()
 
@@ -90,7 +98,7 @@ def write_json(path: str | os.PathLike[str], record: Any) -> None:
 
 
 @contextlib.contextmanager
-def _as_output_error(path: Path) -> Iterator[None]:
+def as_output_error(path: Path) -> Iterator[None]:
     """Turns what the system says of a failed write into one line that says what to do."""
     try:
         yield

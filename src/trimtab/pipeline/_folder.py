@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trimtab._atomic import make_folder, write_json
+from trimtab._atomic import write_json
+from trimtab._lock import LOCK_NAME, locked
 from trimtab.errors import OutputError, RunError
 
 __all__ = ["RunFolder", "file_digest", "read_record", "remove"]
@@ -90,7 +90,7 @@ class RunFolder:
             raise OutputError(
                 f"{self.path} cannot be looked into ({error.strerror}). Choose another folder with --out."
             ) from None
-        if names and ".lock" not in names:
+        if names and LOCK_NAME not in names:
             raise RunError(f"{self.path} is not empty and holds no run. Choose another folder with --out.")
 
     def read(self) -> dict[str, Any]:
@@ -149,29 +149,9 @@ class RunFolder:
                 if not entry.name.startswith(keep):
                     remove(entry)
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps a second process from writing to the same run; the system lets go when we are killed.
-
-        Raises:
-            RunError: another process is at work here.
-            OutputError: the folder cannot be written.
-        """
-        make_folder(self.path)
-        lock = self.path / ".lock"
-        try:
-            file = lock.open("a+b")
-        except OSError as error:
-            raise OutputError(
-                f"{self.path} cannot be written ({error.strerror}). Choose another output folder with --out."
-            ) from None
-        with file:
-            if not _try_lock(file):
-                raise RunError(
-                    f"another process is writing to {self.path}. "
-                    "Wait for it, or choose another folder with --out."
-                )
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Keeps a second process from writing to the same run; see `trimtab._lock.locked`."""
+        return locked(self.path)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -200,22 +180,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _try_lock(file: Any) -> bool:
-    """Takes an exclusive lock on an open file without waiting; says whether it was to be had."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no fcntl; its own call locks a byte
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
