@@ -31,7 +31,7 @@ FLOORS = (
         "_keras_internals",
         "_lock",
     },
-    {"data", "models", "channels", "zoo", "training", "litert"},
+    {"data", "models", "channels", "zoo", "training", "litert", "workers"},
     {"distillation"},
     {"pruning", "quantization", "clustering"},
     {"exporting"},
@@ -141,7 +141,15 @@ def test_one_public_path_for_each_thing() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["trimtab", "trimtab.cli", "trimtab.pipeline", "trimtab.reporting", "trimtab.data", "trimtab.tuning"],
+    [
+        "trimtab",
+        "trimtab.cli",
+        "trimtab.pipeline",
+        "trimtab.reporting",
+        "trimtab.data",
+        "trimtab.tuning",
+        "trimtab.workers",
+    ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     heavy = "keras tensorflow jax torch sklearn matplotlib plotly ai_edge_litert optuna"

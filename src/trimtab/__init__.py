@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         reporting,
         training,
         tuning,
+        workers,
         zoo,
     )
     from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
@@ -103,6 +104,7 @@ __all__ = [
     "train",
     "training",
     "tuning",
+    "workers",
     "zoo",
 ]
 

@@ -13,6 +13,7 @@ prints it and exits with code 2; a Python caller catches the class that fits::
     │   └── ParityError        the file does not compute what the model computes
     ├── OutputError            a file cannot be written
     ├── RunError               a run folder is damaged, or belongs to another run
+    ├── WorkerError            worker processes or a cluster cannot be used
     └── MissingExtraError      an optional dependency is not installed (also an ImportError)
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "RecipeError",
     "RunError",
     "TrimtabError",
+    "WorkerError",
     "first_line",
     "nearest",
 ]
@@ -76,6 +78,10 @@ class OutputError(TrimtabError):
 
 class RunError(TrimtabError):
     """A run folder is damaged, or belongs to another run."""
+
+
+class WorkerError(TrimtabError):
+    """Worker processes or a cluster cannot be used."""
 
 
 class MissingExtraError(TrimtabError, ImportError):
