@@ -13,12 +13,14 @@ NETS: dict[str, tuple[str, tuple[int, int, int]]] = {
     "cnn": ("small CNN, 28x28x1", (28, 28, 1)),
     "cnn_bn": ("small CNN with batch normalisation, 28x28x1", (28, 28, 1)),
     "resnet8": ("ResNet-8 with batch normalisation, 32x32x3", (32, 32, 3)),
+    "ds_cnn": ("depthwise separable CNN, 32x32x3", (32, 32, 3)),
     "mobilenet_v2": ("MobileNetV2 with half the channels, 96x96x3", (96, 96, 3)),
     "mlp": ("two hidden layers, 28x28x1", (28, 28, 1)),
 }
 """Title and image shape of each net.
 
-`cnn`, `cnn_bn` and `resnet8` are the library's own with their defaults, `mobilenet_v2` is that of Keras.
+`cnn`, `cnn_bn` and `resnet8` are the library's own with their defaults, `ds_cnn` is with one block a stage
+and fewer channels, `mobilenet_v2` is that of Keras.
 """
 _MOBILENET_ALPHA = 0.5
 
@@ -41,6 +43,8 @@ def build(keras: Any, net: str, scale: float = 1.0) -> Any:
         outputs = _mlp(keras.layers, inputs, scale)
     elif net == "resnet8":
         outputs = _resnet(keras.layers, inputs, scale)
+    elif net == "ds_cnn":
+        outputs = _ds_cnn(keras.layers, inputs, scale)
     else:
         outputs = _cnn(keras.layers, inputs, net, scale)
     return keras.Model(inputs, outputs, name=net)
@@ -83,6 +87,19 @@ def _cnn(layers: Any, x: Any, net: str, scale: float) -> Any:
         x = layers.MaxPooling2D()(layers.ReLU()(x))
     x = layers.Dense(_scaled(64, scale), activation="relu")(layers.Flatten()(x))
     return layers.Dense(CLASSES)(x)
+
+
+def _ds_cnn(layers: Any, x: Any, scale: float) -> Any:
+    def normalised(x: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    stages = [_scaled(channels, scale) for channels in (24, 48, 96)]
+    x = normalised(layers.Conv2D(stages[0], 3, padding="same", use_bias=False)(x))
+    for stage, channels in enumerate(stages):
+        stride = 2 if stage else 1
+        x = normalised(layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x))
+        x = normalised(layers.Conv2D(channels, 1, use_bias=False)(x))
+    return layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
 
 
 def _resnet(layers: Any, x: Any, scale: float) -> Any:

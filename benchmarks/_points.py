@@ -41,6 +41,7 @@ class Trainer:
         path_of: where a point is kept, given the folder and the point.
         told: a point in words.
         workers: processes that train side by side, each on a core of its own.
+        python: interpreter of the environment that trains; None: this process' own.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Trainer:
     path_of: Callable[[Path, Any], Path]
     told: Callable[[Any], str]
     workers: int = WORKERS
+    python: Path | None = None
 
     def finished(self, *stages: Sequence[Any]) -> list[list[dict[str, Any]]]:
         """Trains what is not there yet, stage after stage; gives the results of each stage's points.
@@ -62,7 +64,7 @@ class Trainer:
                 todo = [point for point in wanted if not self.path_of(self.folder, point).is_file()]
                 say(f"{len(wanted) - len(todo)} of {len(wanted)} points are there, {len(todo)} to train")
                 if todo:
-                    idle = idle or _crew(stack, self.workers)
+                    idle = idle or _crew(stack, self.workers, self.python)
                     self._train(todo, idle)
         return [
             [json.loads(self.path_of(self.folder, point).read_text("utf-8")) for point in wanted]
@@ -96,9 +98,9 @@ class Trainer:
                 raise
 
 
-def _crew(stack: contextlib.ExitStack, workers: int) -> queue.SimpleQueue[Worker]:
+def _crew(stack: contextlib.ExitStack, workers: int, python: Path | None) -> queue.SimpleQueue[Worker]:
     """Starts the workers, each on a core of its own."""
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for number in range(min(workers, os.cpu_count() or 1)):
-        idle.put(stack.enter_context(Worker(cores=1, first_core=number)))
+        idle.put(stack.enter_context(Worker(python, cores=1, first_core=number)))
     return idle

@@ -25,6 +25,7 @@ from typing import Any, TextIO
 import _distillation_sides
 import _mask_update
 import _nets
+import _qat_sides
 import _steps
 from _steps import Steps
 
@@ -137,6 +138,8 @@ SIDES: dict[str, Callable[[dict[str, Any]], Steps]] = {
     "tfmot": _tfmot,
     "masks": _mask_update.trimtab,
     "tfmot_masks": _mask_update.tfmot,
+    "aware": _qat_sides.aware,
+    "tfmot_aware": _qat_sides.tfmot,
     **_distillation_sides.SIDES,
 }
 
@@ -144,8 +147,10 @@ POINTS = {
     "curve": "_curve_point",
     "criterion": "_criterion_point",
     "distillation": "_distillation_point",
+    "qat": "_qat_point",
+    "qat_tfmot": "_qat_tfmot_point",
 }
-"""What trains a point: files that need Trimtab, which peers do not have."""
+"""What trains a point; all but TFMOT's need Trimtab, which peers do not have."""
 
 
 def _own_stdout() -> TextIO:

@@ -58,7 +58,7 @@ def _measure(session: Session, cores: int, peer: Path | None) -> list[Row]:
             theirs = stack.enter_context(Worker(peer, cores=cores))
             session.peers["tf-keras"] = theirs.versions()
             held.append((theirs, _TF_KERAS, "tf_keras"))
-        for net in _QUICK_NETS[cores] if session.quick else NETS:
+        for net in _QUICK_NETS[cores] if session.quick else _STEPS:
             title = NETS[net][0]
             steps = 4 if session.quick else _STEPS[net]
             group = f"{title}, {cores} core{'s' if cores > 1 else ''}"
