@@ -107,7 +107,7 @@ def _gap(correct: Correct, one: Place, other: Place) -> np.ndarray | None:
     """Returns the points of accuracy that one file is ahead of another, seed by seed."""
     if one not in correct or other not in correct:
         return None
-    return 100 * (correct[one].mean(axis=1) - correct[other].mean(axis=1))
+    return np.asarray(100 * (correct[one].mean(axis=1) - correct[other].mean(axis=1)))
 
 
 def _mean_row(title: str, group: str, gap: np.ndarray, target: Target | None = None) -> Row:
