@@ -39,6 +39,7 @@ FLOORS = (
     {"channel_pruning"},
     {"doctor"},
     {"tuning"},
+    {"compression"},
     {"reporting"},
     {"pipeline"},
     {"cli", "__main__"},

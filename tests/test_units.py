@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trimtab._units import QUANTITIES, Amount, amount
+from trimtab._units import QUANTITIES, Amount, amount, minutes, points, share
 from trimtab.errors import ConfigError
 
 
@@ -71,3 +71,41 @@ def test_what_is_no_amount_is_refused_in_one_line(quantity, written, told):
     with pytest.raises(ConfigError, match=told) as error:
         amount(quantity, written)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [(0.91, 0.91), ("0.91", 0.91), ("91%", 0.91), ("91 %", 0.91), (1, 1.0)]
+)
+def test_shares_of_images(written, value):
+    assert share("min_accuracy", written) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [(0.5, 0.5), ("0.5", 0.5), ("1 point", 1), ("0.5%", 0.5), (0, 0)]
+)
+def test_points(written, value):
+    assert points("max_drop", written) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [(30, 30), ("30", 30), ("90s", 1.5), ("2h", 120), ("5 min", 5)]
+)
+def test_minutes(written, value):
+    assert minutes("minutes", written) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        (share, 91),
+        (share, "91kB"),
+        (share, True),
+        (points, "2ms"),
+        (points, -1),
+        (minutes, 0),
+        (minutes, "soon"),
+    ],
+)
+def test_what_is_none_of_these(read, written):
+    with pytest.raises(ConfigError, match="this="):
+        read("this", written)

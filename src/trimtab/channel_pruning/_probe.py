@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trimtab import channels, litert, models
+from trimtab import channels, models
 from trimtab._statistics import Interval, paired_ratio
-from trimtab._temporary import temporary_folder
 from trimtab.benchmarking import Measurement, time_interleaved
 from trimtab.benchmarking._comparison import latency as latency_of
-from trimtab.benchmarking._litert_subject import LiteRTSubject
+from trimtab.benchmarking._probe_file import probe_call, probe_file, roughen
 from trimtab.benchmarking._subject import TimedCall
 from trimtab.litert._signature import image_shape_of
 from trimtab.progress import Progress, Silent
-from trimtab.pruning.where._prunable import as_numpy
 
 if TYPE_CHECKING:
     import keras
@@ -35,8 +33,6 @@ PROBED = (
     "noise and made without the parity check of export()."
 )
 """What must be said beside numbers from probes."""
-
-_NOISE_IMAGES = 8
 
 Keep = Mapping[str, Sequence[int] | np.ndarray[Any, Any]]
 
@@ -133,21 +129,14 @@ class Probes:
         key = self._key(keep)
         if key not in self._files:
             with self._progress.task("probe: convert to int8", 1, "files") as task:
-                self._files[key] = _converted(self._candidate(key, keep), self._shape, self._seed)
+                self._files[key] = probe_file(self._candidate(key, keep), self._shape, seed=self._seed)
                 task.advance()
         return self._files[key]
 
     def _candidate(self, key: tuple[tuple[str, int], ...], keep: Keep) -> keras.Model:
         """Makes a model without the units that go, its weights like those of a trained one."""
         model = channels.remove(self._graph, keep) if key else models.clone(self._graph.model)
-        random = np.random.default_rng(self._seed)
-        for weight in model.weights:
-            value = as_numpy(weight)
-            # The converter leaves out a bias of zeros, and keeps equal vectors once: what was never
-            # trained would weigh less than it does later.
-            if value.size > 1 and value.min() == value.max():
-                weight.assign(value + 1e-3 * (1 + random.random(value.shape)))
-        return model
+        return roughen(model, self._seed)
 
     def _timed(self, keep: Keep, times: float) -> Latency:
         """Times a candidate's file and that of the whole model, round by round."""
@@ -168,19 +157,4 @@ class Probes:
 
     def _call(self, content: bytes) -> TimedCall:
         """Prepares a file to be timed on one image, as `benchmark` does."""
-        with temporary_folder() as folder:
-            path = folder / "candidate.tflite"
-            path.write_bytes(content)
-            return LiteRTSubject("candidate", path, self._threads).timed(_noise(self._shape, 1, self._seed))
-
-
-def _converted(model: keras.Model, shape: tuple[int, int, int], seed: int) -> bytes:
-    """Makes a model's int8 file, calibrated with noise; a softmax is taken off, as int8 files have none."""
-    source = models.without_softmax(model) if models.has_softmax(model) else model
-    content = litert.convert(source, "int8", _noise(shape, _NOISE_IMAGES, seed), image_shape=shape)
-    return litert.diet(content)  # as `export` does: a limit in bytes is one of the file that it writes
-
-
-def _noise(shape: tuple[int, int, int], count: int, seed: int) -> np.ndarray[Any, Any]:
-    """Draws images of uniform noise, 0 to 1."""
-    return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)
+        return probe_call(content, self._shape, threads=self._threads, seed=self._seed)
