@@ -47,6 +47,26 @@ def compressed(
     return folder
 
 
+@pytest.fixture(scope="session")
+def fake_quantization() -> ModuleType:
+    """The module that writes a fake run of quantization and clustering."""
+    return _loaded("fake_quantization")
+
+
+@pytest.fixture(scope="session")
+def few_bits(
+    tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType, fake_quantization: ModuleType
+) -> Path:
+    """The folder of such a run with its report drawn; tests only read it."""
+    from trimtab.reporting import report
+
+    folder = Path(
+        fake_quantization.write_quantized_run(tmp_path_factory.mktemp("few_bits") / "run", fake_run)
+    )
+    report(folder)
+    return folder
+
+
 @pytest.fixture
 def run_folder(tmp_path: Path, fake_run: ModuleType) -> Path:
     """A complete fake run, that a test may damage."""

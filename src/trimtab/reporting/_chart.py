@@ -11,6 +11,8 @@ __all__ = [
     "Cell",
     "Chart",
     "Curves",
+    "DotRow",
+    "Dots",
     "GroupRow",
     "Groups",
     "Heat",
@@ -310,3 +312,67 @@ class Groups(Chart):
     def words_at(self) -> float:
         """Where the line of words stands, in rows, from the middle of the row."""
         return -0.19
+
+
+@dataclass(frozen=True)
+class DotRow:
+    """A row of a dot plot.
+
+    Attributes:
+        detail: small print behind its name; may be empty.
+        values: one for each series; None where there is none to draw.
+        marked: whether it is one to look at.
+        told: written behind its dots; may be empty.
+        hover: what is shown when it is pointed at, line by line.
+    """
+
+    name: str
+    detail: str
+    values: tuple[float | None, ...]
+    marked: bool
+    told: str
+    hover: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What stands beside the row."""
+        return f"{self.name} · {self.detail}" if self.detail else self.name
+
+
+@dataclass(frozen=True)
+class Dots(Chart):
+    """Rows of dots on one scale, beside a value that all are compared with.
+
+    Attributes:
+        subtitle: what is true of the whole.
+        rows: from the top.
+        series: name and colour; the dots of the first one are filled, those of the second open.
+        marked: what marked rows are, and the colour of their filled dots.
+        reference: what the dots are compared with, and where it lies; None: with nothing.
+    """
+
+    subtitle: str
+    rows: tuple[DotRow, ...]
+    series: tuple[tuple[str, str], tuple[str, str]]
+    marked: tuple[str, str]
+    reference: tuple[str, float] | None
+    x_title: str
+    y_title: str
+
+    @property
+    def x_range(self) -> Interval:
+        """Ends of the x axis: with room at the right for what is told behind the dots."""
+        found = [value for row in self.rows for value in row.values if value is not None]
+        found += [self.reference[1]] if self.reference is not None else []
+        low, high = min(found, default=0.0), max(found, default=1.0)
+        room = max(high - low, 6.0)
+        told = max((row.values[0] or low for row in self.rows if row.told), default=low)
+        return low - 0.06 * room, max(high + 0.06 * room, told + 0.45 * room)
+
+    def drawn(self, number: int, marked: bool) -> list[tuple[int, float, DotRow]]:
+        """Returns the dots of a series in marked rows, or in the others: place, value and row."""
+        return [
+            (at, value, row)
+            for at, row in enumerate(self.rows)
+            if row.marked == marked and (value := row.values[number]) is not None
+        ]

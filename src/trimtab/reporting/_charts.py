@@ -9,6 +9,7 @@ from trimtab.reporting._channel_maps import channel_maps
 from trimtab.reporting._chart import Chart, Matrix
 from trimtab.reporting._curves import curves
 from trimtab.reporting._data import ReportData
+from trimtab.reporting._quantization_map import quantization_maps
 from trimtab.reporting._scatter import accuracy_against
 from trimtab.reporting._sensitivity import sensitivity_maps
 
@@ -23,6 +24,7 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         curves(data, "accuracy"),
         curves(data, "loss"),
         *sensitivity_maps(data),
+        *quantization_maps(data),
         *channel_maps(data),
         bars.accuracy_bars(data),
         bars.size_bars(data),

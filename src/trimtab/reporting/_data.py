@@ -12,6 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from trimtab.reporting._channels import ChannelPruning
     from trimtab.reporting._distillation import Distillation
+    from trimtab.reporting._quantization_scan import MixedPrecision, QuantizationScan
 
 __all__ = [
     "ClassScore",
@@ -151,6 +152,8 @@ class Step:
         missed: what pruning did not reach of what was asked for; one sentence each.
         channels: what removing channels left of each group.
         distillation: how the student was taught.
+        quantization: which layers quantizing hurts.
+        mixed: which layers are to stay float.
         weights: where the weights of a new model came from, in words.
     """
 
@@ -174,6 +177,8 @@ class Step:
     scan: Scan | None = None
     channels: ChannelPruning | None = None
     distillation: Distillation | None = None
+    quantization: QuantizationScan | None = None
+    mixed: MixedPrecision | None = None
     weights: str = ""
     summary: str = ""
     parameters: int | None = None

@@ -14,12 +14,13 @@ from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
 from trimtab.reporting._channel_section import channel_sections
 from trimtab.reporting._channel_words import reasons
-from trimtab.reporting._chart import Bars, Chart, Curves, Heat, Matrix, Scatter
+from trimtab.reporting._chart import Bars, Chart, Curves, Dots, Heat, Matrix, Scatter
 from trimtab.reporting._columns import MORE
 from trimtab.reporting._curves import curve_steps
 from trimtab.reporting._data import ReportData, Scan, Step
 from trimtab.reporting._distillation_section import distillation_sections
 from trimtab.reporting._plotly import figure
+from trimtab.reporting._quantization_section import quantization_sections
 from trimtab.reporting._table import cells, shown_columns
 
 __all__ = ["page"]
@@ -80,6 +81,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         more_table=[(row, cells(data, row, more)) for row in data.rows],
         parity=_parity_table(data),
         scans=[_scan_table(data, step, step.scan) for step in data.steps if step.scan and step.scan.layers],
+        quantized=quantization_sections(data),
         pruned_channels=channel_sections(data),
         taught=distillation_sections(data),
         curve_names=[step.name for step in curve_steps(data)],
@@ -130,7 +132,7 @@ def _place(chart: Chart) -> str:
 
 
 def _on_page(chart: Chart) -> _Drawn:
-    wide = isinstance(chart, Matrix | Heat) or (isinstance(chart, Bars) and len(chart.labels) > 12)
+    wide = isinstance(chart, Matrix | Heat | Dots) or (isinstance(chart, Bars) and len(chart.labels) > 12)
     return _Drawn(chart.key, chart.title, chart.alt, f"plots/{chart.key}.png", wide)
 
 

@@ -6,10 +6,22 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Groups, Heat, Matrix, Point, Scatter
+from trimtab.reporting._chart import (
+    Bar,
+    Bars,
+    Chart,
+    Curves,
+    Dots,
+    Groups,
+    Heat,
+    Matrix,
+    Point,
+    Scatter,
+)
 from trimtab.reporting._lettering import for_plotly
 from trimtab.reporting._palette import BLUES, KIND_COLOURS, REDS
 from trimtab.reporting._placement import limits, log_ticks, places
+from trimtab.reporting._plotly_dots import dots_figure
 from trimtab.reporting._plotly_groups import groups_figure
 from trimtab.reporting._plotly_layout import plain_layout
 
@@ -30,6 +42,11 @@ def figure(chart: Chart) -> dict[str, Any]:
 @figure.register
 def _groups(chart: Groups) -> dict[str, Any]:
     return groups_figure(chart)
+
+
+@figure.register
+def _dots(chart: Dots) -> dict[str, Any]:
+    return dots_figure(chart)
 
 
 @figure.register

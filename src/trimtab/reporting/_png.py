@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from trimtab.reporting._canvas import INK, MUTED, error_bars, legend, new_axes, subtitle
-from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Groups, Heat, Matrix, Scatter
+from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Dots, Groups, Heat, Matrix, Scatter
+from trimtab.reporting._dots_png import draw_dots
 from trimtab.reporting._groups_png import draw_groups
 from trimtab.reporting._lettering import fonts_for, for_matplotlib
 from trimtab.reporting._palette import REDS
@@ -33,6 +34,11 @@ def draw(chart: Chart) -> Figure:
 @draw.register
 def _groups(chart: Groups) -> Figure:
     return draw_groups(chart)
+
+
+@draw.register
+def _dots(chart: Dots) -> Figure:
+    return draw_dots(chart)
 
 
 @draw.register

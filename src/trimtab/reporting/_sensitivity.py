@@ -9,31 +9,40 @@ from typing import TYPE_CHECKING, Any
 from trimtab._records import to_plain
 from trimtab.errors import ConfigError, RunError
 from trimtab.reporting import _formats as formats
-from trimtab.reporting._chart import Cell, Heat
+from trimtab.reporting._chart import Cell, Chart, Heat
 from trimtab.reporting._data import ReportData, Scan, ScanLayer, ScanPoint
 from trimtab.reporting._fields import Fields
+from trimtab.reporting._quantization_map import quantization_map, quantization_title
+from trimtab.reporting._quantization_scan import is_quantization_scan, read_quantization_scan
 from trimtab.reporting._scan import read_scan
 
 if TYPE_CHECKING:
     from trimtab.pruning import Sensitivity
+    from trimtab.quantization import QuantizationSensitivity
 
 __all__ = ["draw_sensitivity", "sensitivity_map", "sensitivity_maps"]
 
 _LEAST_END = 5.0  # points; a scale that ended earlier would paint noise in strong colours
 _LONGEST = 26  # letters of a layer's name
+_TITLE = "Accuracy lost when a single layer is pruned"
 
 
 def draw_sensitivity(
-    sensitivity: Sensitivity | Mapping[str, Any],
+    sensitivity: Sensitivity | QuantizationSensitivity | Mapping[str, Any],
     path: str | Path,
-    title: str = "Accuracy lost when a single layer is pruned",
+    title: str = "",
 ) -> Path:
-    """Draws a sensitivity scan as a picture: which layers can be pruned, and which hurt.
+    """Draws a sensitivity scan as a picture: which layers can be pruned or quantized, and which hurt.
+
+    A scan of pruning becomes a table whose shade is the accuracy lost. Of a scan of quantization each layer
+    is a row: its dot says how noisy the outputs are where it alone is quantized, the open one how noisy they
+    are where all others are. The layers that make half of the noise are marked.
 
     Args:
-        sensitivity: what `trimtab.pruning.sensitivity` returned, or its record as plain data.
+        sensitivity: what `trimtab.pruning.sensitivity` or `trimtab.quantization.sensitivity` returned, or its
+            record as plain data.
         path: the PNG file to write.
-        title: the picture's title.
+        title: the picture's title; by default it says what is seen.
 
     Returns:
         The path of the picture.
@@ -52,22 +61,31 @@ def draw_sensitivity(
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ConfigError(f"The picture is a PNG file, but its name is {path.name!r}. End it in .png.")
-    return write_png(draw(sensitivity_map(_scan_of(sensitivity), "sensitivity", title)), path)
+    return write_png(draw(_chart_of(sensitivity, title)), path)
 
 
-def _scan_of(sensitivity: Any) -> Scan:
-    """Reads a scan; raises `RunError` where it is something else, or has nothing to draw."""
-    needed = "Give what trimtab.pruning.sensitivity returned, or the content of a run's sensitivity.json."
+def _chart_of(sensitivity: Any, title: str) -> Chart:
+    """Returns a scan as a chart; raises `RunError` where it is something else, or has nothing to draw."""
+    needed = (
+        "Give what trimtab.pruning.sensitivity or trimtab.quantization.sensitivity returned, or the content "
+        "of a run's sensitivity.json."
+    )
     try:
         record = to_plain(sensitivity)
     except TypeError:
         record = None
     if not isinstance(record, dict):
         raise RunError(f"The sensitivity record is a {type(sensitivity).__name__}, and not a scan. {needed}")
-    scan = read_scan(Fields(record, "the sensitivity record"))
-    if not any(layer.points for layer in scan.layers):
-        raise RunError(f"The sensitivity record holds no layer that was measured. {needed}")
-    return scan
+    fields = Fields(record, "the sensitivity record")
+    if is_quantization_scan(record):
+        noise = read_quantization_scan(fields)
+        if any(layer.alone.sqnr_db is not None for layer in noise.layers):
+            return quantization_map(noise, "sensitivity", title or quantization_title(noise.scheme))
+    else:
+        scan = read_scan(fields)
+        if any(layer.points for layer in scan.layers):
+            return sensitivity_map(scan, "sensitivity", title or _TITLE)
+    raise RunError(f"The sensitivity record holds no layer that was measured. {needed}")
 
 
 def sensitivity_maps(data: ReportData) -> tuple[Heat, ...]:

@@ -12,7 +12,9 @@ from trimtab.errors import RunError
 from trimtab.reporting._channels import ChannelPruning, read_pruning
 from trimtab.reporting._data import EpochPoint, FileRecord, LayerZeros, Step
 from trimtab.reporting._distillation import read_distillation
+from trimtab.reporting._export_words import export_notes
 from trimtab.reporting._fields import Fields, pairs, read_fields
+from trimtab.reporting._quantization_scan import read_mixed, read_quantization_scan
 from trimtab.reporting._scan import read_scan
 from trimtab.reporting._told import remarks, told
 
@@ -87,12 +89,18 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         layers=_layers(record),
         skipped=pairs(record, "skipped"),
         missed=record.texts("missed"),
-        notes=record.texts("notes"),
-        remarks=remarks(record),
+        notes=export_notes(record) if do == "export" else record.texts("notes"),
+        remarks=remarks(do, record),
         file=_file(name, files, record) if do == "export" else None,
-        scan=read_scan(read_fields(inside(place, scanned))) if (scanned := files.text("scan")) else None,
+        scan=read_scan(scanned) if (scanned := _beside(place, files, "scan")) else None,
         channels=_channels(place, files, record) if do == "prune_channels" else None,
         distillation=read_distillation(record) if do == "distill" else None,
+        quantization=(
+            read_quantization_scan(scanned)
+            if (scanned := _beside(place, files, "quantization_scan"))
+            else None
+        ),
+        mixed=read_mixed(record.fields("mixed")) if record.content.get("mixed") else None,
         weights=record.text("weights_told"),
         summary=_text(inside(place, files.text("summary"))) if files.text("summary") else "",
         parameters=model.integer("parameters"),
@@ -100,6 +108,12 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         macs=model.integer("macs"),
         keras_bytes=model.integer("keras_bytes"),
     )
+
+
+def _beside(place: Path, files: Fields, role: str) -> Fields | None:
+    """Reads a record that a step left beside its result; None where it left none."""
+    name = files.text(role)
+    return read_fields(inside(place, name)) if name else None
 
 
 def _history(path: Path) -> tuple[EpochPoint, ...]:
@@ -141,8 +155,7 @@ def _layers(record: Fields) -> tuple[LayerZeros, ...]:
 
 def _channels(place: Path, files: Fields, record: Fields) -> ChannelPruning:
     """Reads what removing channels did, beside what was known of the groups before."""
-    groups = files.text("groups")
-    return read_pruning(record, read_fields(inside(place, groups)) if groups else None)
+    return read_pruning(record, _beside(place, files, "groups"))
 
 
 def _file(name: str, files: Fields, record: Fields) -> FileRecord:

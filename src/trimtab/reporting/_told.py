@@ -7,9 +7,11 @@ from typing import Any
 
 from trimtab.reporting._channel_words import channel_rounds, channels_pruned
 from trimtab.reporting._distillation import distilled
+from trimtab.reporting._export_words import export_remarks, exported
 from trimtab.reporting._fields import Fields
 from trimtab.reporting._formats import NOTHING, count, percent, share
 from trimtab.reporting._pruned import pruned, rounds
+from trimtab.reporting._quantization_words import scanned
 
 __all__ = ["remarks", "told"]
 
@@ -26,14 +28,14 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
     if do == "distill":
         return f"{_origin(source, config)}, {distilled(config)}{_epochs(config, record)}"
     if do == "export":
-        return f"{of} as {config.get('scheme', 'float32')} file"
+        return exported(of, config)
     if do == "select":
         among = config.get("among")
         names = f" of {', '.join(map(str, among))}" if isinstance(among, list) else ""
         chosen = f": {record['selected']}" if record.get("selected") else ""
         return f"best{names} by {record.get('by', 'validation accuracy')}{chosen}"
     if do == "sensitivity":
-        return f"each layer of {of} pruned alone, without training, and measured on validation images"
+        return scanned(of, config)
     if do == "load":
         return f"loaded from {record.get('origin') or config.get('path') or 'a file'}"
     return f"{do} from {source}" if source else do
@@ -75,8 +77,13 @@ def _epochs(config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     return f", {epochs} epoch{'s' if epochs != 1 else ''}" if isinstance(epochs, int) else ""
 
 
-def remarks(record: Fields) -> tuple[tuple[str, str], ...]:
-    """Returns what a step recorded beyond what the report shows elsewhere, as pairs of words."""
+def remarks(do: str, record: Fields) -> tuple[tuple[str, str], ...]:
+    """Returns what a step recorded beyond what the report shows elsewhere, as pairs of words.
+
+    Args:
+        do: the kind of step.
+        record: what it recorded.
+    """
     found = [
         ("validation accuracy", percent(record.number("val_accuracy"))),
         ("validation loss", _shown(record.number("val_loss"))),
@@ -87,9 +94,8 @@ def remarks(record: Fields) -> tuple[tuple[str, str], ...]:
             found.append(
                 (name, f"{percent(accuracy)} on the validation images, {count(parameters)} parameters")
             )
-    calibration = record.fields("calibration")
-    if images := calibration.integer("images"):
-        found.append(("calibrated on", f"{images:,} images of the {calibration.text('part')} part"))
+    if do == "export":
+        found += export_remarks(record)
     if (softmax := record.text("softmax", "none")) != "none":
         found.append(("softmax", softmax))
     if weights := record.text("weights_told"):
