@@ -211,6 +211,7 @@ def test_a_file_says_how_it_was_made(few_bits: Path) -> None:
     assert repair in repaired.remarks
     assert repaired.notes == ()  # it says the same
     assert ("ranges", "those that it was trained with") in aware.remarks
+    assert ("slimmed", "61.6 kB to 57.0 kB (−7.4 %), names and padding left out") in aware.remarks
     assert told("export", "a", {"scheme": "int8", "keep_float": ["x", "y"]}, {}) == (
         "a as int8 file, x and y kept float"
     )

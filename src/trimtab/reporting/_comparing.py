@@ -10,7 +10,7 @@ from trimtab.reporting._data import ResultRow, Step
 from trimtab.reporting._distillation import teacher_names
 from trimtab.reporting._steps import origin
 
-__all__ = ["compared_with", "control_of", "files_of", "first_trained", "paired_p", "teachers_of"]
+__all__ = ["ancestors", "compared_with", "control_of", "files_of", "first_trained", "paired_p", "teachers_of"]
 
 
 def paired_p(predictions: Mapping[str, np.ndarray], name: str, other: str) -> float | None:
@@ -34,10 +34,11 @@ def compared_with(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step
     first model that was trained; for a student, its twin that had no teacher, or else its teacher. A file
     is compared with a Keras model only where no file will do.
     """
-    line = _ancestors(steps, origin(steps, row.name))
+    line = ancestors(steps, origin(steps, row.name))
     models = {other.name: other for other in rows if other.kind == "keras"}
     if row.kind == "keras":
-        if line and (twin := control_of(line[0], steps)) is not None and twin.name in models:
+        twin = control_of(line[0], steps) if line and line[0].do == "distill" else None
+        if twin is not None and twin.name in models:
             return models[twin.name]
         made_from = next((models[step.name] for step in line[1:] if step.name in models), None)
         first = first_trained(rows, steps)
@@ -60,10 +61,19 @@ def compared_with(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step
 
 
 def control_of(step: Step, steps: tuple[Step, ...]) -> Step | None:
-    """Returns the step that trained a student's twin on the labels alone: what the teacher is measured by."""
-    if step.do != "distill":
+    """Returns the step that a technique is measured by, because it trained alike without it.
+
+    For a student it is the twin that learned from the labels alone. For a model that was trained for integers
+    or with shared values it is the same model, trained on for as many epochs.
+    """
+    if step.do == "distill":
+        return next(
+            (other for other in steps if other.do == "train" and _begins(other) == _begins(step)), None
+        )
+    if step.do not in ("quantize_aware", "cluster") or step.source is None or not _epochs(step):
         return None
-    return next((other for other in steps if other.do == "train" and _begins(other) == _begins(step)), None)
+    alike = (step.source, _epochs(step), "all")
+    return next((other for other in steps if other.do == "train" and _goes_on(other) == alike), None)
 
 
 def teachers_of(step: Step, steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -77,6 +87,18 @@ def _begins(step: Step) -> tuple[object, ...]:
     model = step.config.get("model")
     built = sorted(map(str, model.items())) if isinstance(model, Mapping) else None
     return built, step.source, step.config.get("shrink"), step.config.get("trainable") or "all"
+
+
+def _goes_on(step: Step) -> tuple[object, ...]:
+    """Returns what a step trained on from, for how many epochs, and which part; a narrower copy is new."""
+    source = None if step.config.get("shrink") else step.source
+    return source, _epochs(step), step.config.get("trainable") or "all"
+
+
+def _epochs(step: Step) -> int:
+    """Returns how many epochs a step was asked to train, or else did."""
+    asked = step.config.get("epochs")
+    return asked if isinstance(asked, int) else len(step.history)
 
 
 def first_trained(rows: tuple[ResultRow, ...], steps: tuple[Step, ...]) -> ResultRow | None:
@@ -93,7 +115,7 @@ def files_of(row: ResultRow, rows: tuple[ResultRow, ...], steps: tuple[Step, ...
     return tuple(other for other in rows if (step := made.get(other.name)) and step.name == row.name)
 
 
-def _ancestors(steps: tuple[Step, ...], step: Step | None) -> list[Step]:
+def ancestors(steps: tuple[Step, ...], step: Step | None) -> list[Step]:
     """Returns a step and those it was made from, nearest first; a selection is the step it selected.
 
     A student that began anew comes from its teacher, in a way: that is what it stands in for.

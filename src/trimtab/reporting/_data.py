@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from trimtab.reporting._aware import QuantizeAware
     from trimtab.reporting._channels import ChannelPruning
+    from trimtab.reporting._clustering import Clustering
     from trimtab.reporting._distillation import Distillation
     from trimtab.reporting._quantization_scan import MixedPrecision, QuantizationScan
 
@@ -154,6 +156,8 @@ class Step:
         distillation: how the student was taught.
         quantization: which layers quantizing hurts.
         mixed: which layers are to stay float.
+        aware: how it was trained for integers.
+        clustering: how its weights came to share values.
         weights: where the weights of a new model came from, in words.
     """
 
@@ -179,6 +183,8 @@ class Step:
     distillation: Distillation | None = None
     quantization: QuantizationScan | None = None
     mixed: MixedPrecision | None = None
+    aware: QuantizeAware | None = None
+    clustering: Clustering | None = None
     weights: str = ""
     summary: str = ""
     parameters: int | None = None

@@ -52,7 +52,7 @@ def export_remarks(record: Fields) -> list[tuple[str, str]]:
     whole, slim = record.integer("undieted_bytes"), record.integer("bytes")
     if whole and slim and slim < whole:
         change = signed_share(slim / whole - 1)
-        found.append(("names and padding left out", f"{size(whole)} to {size(slim)} ({change})"))
+        found.append(("slimmed", f"{size(whole)} to {size(slim)} ({change}), names and padding left out"))
     return found
 
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
+from trimtab.reporting._aware_section import aware_sections
 from trimtab.reporting._channel_section import channel_sections
 from trimtab.reporting._channel_words import reasons
 from trimtab.reporting._chart import Bars, Chart, Curves, Dots, Heat, Matrix, Scatter
+from trimtab.reporting._clustering_section import clustering_sections, side_by_side
 from trimtab.reporting._columns import MORE
 from trimtab.reporting._curves import curve_steps
 from trimtab.reporting._data import ReportData, Scan, Step
@@ -81,6 +83,9 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         more_table=[(row, cells(data, row, more)) for row in data.rows],
         parity=_parity_table(data),
         scans=[_scan_table(data, step, step.scan) for step in data.steps if step.scan and step.scan.layers],
+        aware=aware_sections(data),
+        clustered=clustering_sections(data),
+        sharing=side_by_side(data),
         quantized=quantization_sections(data),
         pruned_channels=channel_sections(data),
         taught=distillation_sections(data),

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.errors import RunError
+from trimtab.reporting._aware import read_aware
 from trimtab.reporting._channels import ChannelPruning, read_pruning
+from trimtab.reporting._clustering import read_clustering
 from trimtab.reporting._data import EpochPoint, FileRecord, LayerZeros, Step
 from trimtab.reporting._distillation import read_distillation
 from trimtab.reporting._export_words import export_notes
@@ -86,7 +88,7 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         history=_history(inside(place, files.text("history"))) if files.text("history") else (),
         best_epoch=record.integer("best_epoch"),
         training_seconds=record.number("training_seconds"),
-        layers=_layers(record),
+        layers=_layers(record) if do != "cluster" else (),
         skipped=pairs(record, "skipped"),
         missed=record.texts("missed"),
         notes=export_notes(record) if do == "export" else record.texts("notes"),
@@ -101,6 +103,8 @@ def _read_step(folder: Path, asked: Fields) -> Step:
             else None
         ),
         mixed=read_mixed(record.fields("mixed")) if record.content.get("mixed") else None,
+        aware=read_aware(record) if do == "quantize_aware" else None,
+        clustering=read_clustering(record) if do == "cluster" else None,
         weights=record.text("weights_told"),
         summary=_text(inside(place, files.text("summary"))) if files.text("summary") else "",
         parameters=model.integer("parameters"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trimtab.reporting._aware import quantized_aware
 from trimtab.reporting._channel_words import channel_rounds, channels_pruned
+from trimtab.reporting._clustering import clustered
 from trimtab.reporting._distillation import distilled
 from trimtab.reporting._export_words import export_remarks, exported
 from trimtab.reporting._fields import Fields
@@ -27,6 +29,10 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
         return f"{of}, {channels_pruned(config, record)}{_epochs(config, record)}"
     if do == "distill":
         return f"{_origin(source, config)}, {distilled(config)}{_epochs(config, record)}"
+    if do == "quantize_aware":
+        return f"{of}, {quantized_aware(config)}{_epochs(config, record)}"
+    if do == "cluster":
+        return f"{of}, {clustered(config, record)}{_epochs(config, record)}"
     if do == "export":
         return exported(of, config)
     if do == "select":
@@ -74,7 +80,7 @@ def _part(config: Mapping[str, Any]) -> str:
 
 def _epochs(config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     epochs = record.get("epochs") or config.get("epochs")
-    return f", {epochs} epoch{'s' if epochs != 1 else ''}" if isinstance(epochs, int) else ""
+    return f", {epochs} epoch{'s' if epochs != 1 else ''}" if epochs and isinstance(epochs, int) else ""
 
 
 def remarks(do: str, record: Fields) -> tuple[tuple[str, str], ...]:

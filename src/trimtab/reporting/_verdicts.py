@@ -11,6 +11,7 @@ import numpy as np
 from trimtab.reporting._channel_verdict import Gain, about_channels, gains, gone
 from trimtab.reporting._comparing import compared_with, files_of, paired_p
 from trimtab.reporting._data import Number, ResultRow, Step
+from trimtab.reporting._few_bits_verdict import about_few_bits, few_bits, shared_in_file
 from trimtab.reporting._formats import count, milliseconds, p_value, points, share, size, times
 from trimtab.reporting._headline import file_ratios
 from trimtab.reporting._pruned import missed
@@ -58,6 +59,8 @@ def verdicts(
         step, made = by_name.get(row.name), origin(steps, row.name)
         if row.kind == "keras" and step is not None and step.do == "distill" and row.name != baseline:
             words = about_student(row, step, rows, steps, predictions)
+        elif row.kind == "keras" and step is not None and _in_few_bits(step) and row.name != baseline:
+            words = about_few_bits(row, step, rows, steps, predictions)
         else:
             files = files_of(row, rows, steps)
             bought = gains(row, parent, rows, steps) if row.kind == "keras" and parent is not None else ()
@@ -66,6 +69,10 @@ def verdicts(
             words = joined(words, _pretrained(row, steps))
         judged.append(dataclasses.replace(row, verdict=words))
     return tuple(judged)
+
+
+def _in_few_bits(step: Step) -> bool:
+    return step.aware is not None or step.clustering is not None
 
 
 def _pretrained(row: ResultRow, steps: tuple[Step, ...]) -> str:
@@ -151,6 +158,8 @@ def _other_model(made: Step) -> str:
     """Says what a model is that stands in for the one before it."""
     if made.do == "distill":
         return "the student"
+    if _in_few_bits(made):
+        return few_bits(made)
     return gone(made) if made.do == "prune_channels" else ""
 
 
@@ -161,7 +170,8 @@ def _about_file(
     made: Step | None,
     same_model: bool,
 ) -> str:
-    zeros = _zeros_in_file(row, parent, machine)
+    clustered = made is not None and made.clustering is not None
+    zeros = shared_in_file(row, parent) if clustered else _zeros_in_file(row, parent, machine)
     if parent is None:
         return joined("a deployable file, whose model was not measured beside it", zeros)
     accuracy = accuracy_change(row, parent, row.value("parent_p"))
@@ -185,6 +195,11 @@ def _about_file(
 
 _SCHEMES = {
     "int8": "8-bit integers throughout",
+    "int8-float-io": "8-bit integers, float at both ends",
+    "int4": "4-bit weights, 8-bit activations",
+    "int4-float-io": "4-bit weights, 8-bit activations, float at both ends",
+    "int16x8": "8-bit weights, 16-bit activations",
+    "dynamic-int4": "4-bit weights, float activations",
     "dynamic-int8": "8-bit weights, float activations",
     "float16": "16-bit weights, computed in float",
 }
