@@ -98,6 +98,14 @@ def test_each_layer_is_a_row_beside_the_whole_model(fake_quantization: ModuleTyp
     assert low < 11.9 < 46.2 < high
 
 
+def test_a_long_name_keeps_its_block_and_its_layer(fake_quantization: ModuleType) -> None:
+    names = tuple(f"model/block_{number}/{'long_' * 9}conv" for number in (1, 2))
+    first, second = (row.name for row in drawn(fake_quantization.scan_record(names)).rows)
+    assert first == "model/block_1/l…_long_long_long_conv"
+    assert len(first) == 36
+    assert second.startswith("model/block_2/")
+
+
 def test_what_makes_no_noise_has_no_dot(fake_quantization: ModuleType) -> None:
     chart = drawn(fake_quantization.scan_record(("a", "b"), (200.0, 20.0)))
     assert chart.rows[0].values == (None, pytest.approx(20.0))

@@ -18,7 +18,8 @@ _LONG = 15  # rows from which on the axis is marked at the top too
 def draw_dots(chart: Dots) -> Figure:
     """Returns a dot plot as a figure, as high as its rows need."""
     labels = [row.label for row in chart.rows]
-    figure, axes = new_axes(chart.title, 9.2, 2.1 + 0.27 * max(len(labels), 3), [chart.title, *labels])
+    width = max(7.4 + 0.078 * max(map(len, labels), default=0), 8.4)
+    figure, axes = new_axes(chart.title, width, 2.1 + 0.27 * max(len(labels), 3), [chart.title, *labels])
     fonts, long = fonts_for(labels), len(labels) > _LONG
     subtitle(axes, chart.title, chart.subtitle, 13 if long else 0)
     if chart.reference is not None:

@@ -117,7 +117,7 @@ def _words(chart: Dots) -> list[dict[str, Any]]:
             "mode": "text",
             "x": [max(value for value in row.values if value is not None) for _, row in found],
             "y": [at for at, _ in found],
-            "text": [f"\u2002{for_plotly(row.told)}" for _, row in found],
+            "text": [f"\u00a0\u00a0\u00a0{for_plotly(row.told)}" for _, row in found],
             "textposition": "middle right",
             "textfont": {"size": 12},
             "hoverinfo": "skip",

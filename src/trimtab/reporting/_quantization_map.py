@@ -121,5 +121,5 @@ def _alt(scan: QuantizationScan, title: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    """Returns a long name without its beginning: layers inside blocks differ at the end."""
-    return name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :]
+    """Returns a long name without its middle: the block stands in front, the layer at the end."""
+    return name if len(name) <= _LONGEST else f"{name[:15]}…{name[16 - _LONGEST :]}"
