@@ -1,8 +1,8 @@
 # The few commands of this repository. Needs Python 3.11 to 3.13 and make; everything else is installed here.
 PYTHON ?= python3
 VENV ?= .venv
-# Keras backends that the tests run on beside TensorFlow; EXTRAS=jax,torch adds torch (large).
-EXTRAS ?= jax
+# What the tests run on beside TensorFlow and this machine; EXTRAS=jax,ray,torch adds torch (large).
+EXTRAS ?= jax,ray
 BIN := $(VENV)/bin
 # In order: by size, the longest test, pruning on other backends, would come last and alone.
 PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
@@ -30,7 +30,7 @@ format: $(VENV)/.dev  ## format the code and mend what the linter can
 install: $(VENV)/.run  ## install the package alone
 
 lock: $(VENV)/.dev  ## resolve the pinned versions anew
-	$(BIN)/uv pip compile -q pyproject.toml --extra jax --extra edge-quantizer --extra onnx --extra openvino --group dev \
+	$(BIN)/uv pip compile -q pyproject.toml --extra jax --extra edge-quantizer --extra onnx --extra openvino --extra ray --group dev \
 		--universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o constraints.txt
 
 clean:           ## remove the environment and the runs

@@ -16,6 +16,17 @@ from trimtab.workers._in_process import InProcess
 from trimtab.workers._job import Job, JobResult, Report
 from trimtab.workers._open import open_workers
 from trimtab.workers._processes import Processes
+from trimtab.workers._ray_workers import RayWorkers
 from trimtab.workers._workers import Workers
 
-__all__ = ["Context", "InProcess", "Job", "JobResult", "Processes", "Report", "Workers", "open_workers"]
+__all__ = [
+    "Context",
+    "InProcess",
+    "Job",
+    "JobResult",
+    "Processes",
+    "RayWorkers",
+    "Report",
+    "Workers",
+    "open_workers",
+]

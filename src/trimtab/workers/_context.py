@@ -18,6 +18,7 @@ class Context:
     """A job's surroundings: its folder, its arrays and files, and the way back to who asked.
 
     Args:
+        key: the job's.
         folder: see the attribute.
         shared: see the attribute.
         files: see the attribute.
@@ -25,6 +26,7 @@ class Context:
         asked_to_stop: says whether the driver has cancelled the job.
 
     Attributes:
+        key: the job's.
         folder: the job's own. On this machine it lies in the run folder and outlives a kill, so that a
             training checkpoint in it is found when the job is begun again; on a cluster it is temporary.
         out: a folder in it; the files in it come back to the driver.
@@ -34,12 +36,14 @@ class Context:
 
     def __init__(
         self,
+        key: str,
         folder: Path,
         shared: Mapping[str, npt.NDArray[Any]],
         files: Mapping[str, Path],
         report: Callable[[dict[str, Any]], None],
         asked_to_stop: Callable[[], bool],
     ) -> None:
+        self.key = key
         self.folder, self.out = folder, folder / "out"
         self.shared, self.files = shared, files
         self._report, self._asked_to_stop = report, asked_to_stop

@@ -91,6 +91,7 @@ class InProcess(Workers):
                     raise _ReportRefused from error
 
         context = Context(
+            job.key,
             pending.folder,
             {name: self._arrays[name] for name in job.shared},
             {name: Path(path) for name, path in job.files.items()},

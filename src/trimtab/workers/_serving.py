@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from trimtab._atomic import make_folder
 from trimtab.errors import OutputError, first_line
 from trimtab.workers._context import Context
 from trimtab.workers._job_folder import keep_result
 from trimtab.workers._perform import Outcome, perform
+from trimtab.workers._printing import print_to
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,7 +80,7 @@ class _Served:
         """Does one job and says how it ended."""
         key, folder = request["key"], Path(request["folder"])
         try:
-            _print_to(folder)
+            print_to(folder)
             outcome = self._perform(request, folder)
             sys.stdout.flush()
             sys.stderr.flush()
@@ -95,6 +95,7 @@ class _Served:
     def _perform(self, request: dict[str, Any], folder: Path) -> Outcome:
         key = request["key"]
         context = Context(
+            key,
             folder,
             {name: _mapped(path) for name, path in request["shared"].items()},
             {name: Path(path) for name, path in request["files"].items()},
@@ -110,18 +111,6 @@ def _mapped(path: str) -> npt.NDArray[Any]:
 
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
-
-
-def _print_to(folder: Path) -> None:
-    """Lets everything that is printed from now on, by native code too, go to a job's folder."""
-    make_folder(folder)
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _end() -> None:

@@ -20,10 +20,12 @@ from trimtab.workers._perform import Outcome
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["GIVEN_AGAIN", "Pending", "Workers"]
+__all__ = ["GIVEN_AGAIN", "GIVEN_AGAIN_IN_CLUSTER", "Pending", "Workers"]
 
 GIVEN_AGAIN = 2
 """How often a job is given to another worker after the one that had it died; then it counts as failed."""
+GIVEN_AGAIN_IN_CLUSTER = 5
+"""The same on a cluster, whose machines may leave for no fault of the job."""
 
 
 @dataclass
@@ -223,10 +225,10 @@ class Workers(ABC):
         """Makes the result of a job ready that was cancelled before it began."""
         self._ended(pending, Outcome(cancelled=True), "")
 
-    def _died(self, pending: Pending, how: str, worker: str) -> bool:
+    def _died(self, pending: Pending, how: str, worker: str, again: int = GIVEN_AGAIN) -> bool:
         """Counts a worker's death against the job it had; says whether the job is to be given to another."""
         pending.deaths += 1
-        if pending.deaths <= GIVEN_AGAIN:
+        if pending.deaths <= again:
             return True
         error = f"{pending.deaths} workers died at this job; the last one {how}"
         self._ended(pending, Outcome(error=error), worker)

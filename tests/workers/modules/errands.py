@@ -126,3 +126,17 @@ def large(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
 
     np.save(context.out / "array.npy", np.arange(arguments["size"]))
     return {"blob": "x" * arguments["size"]}
+
+
+def linger(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Says on which node of a Ray cluster it is, waits for a file, and reports once, at the end."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    with Path(arguments["marks"]).open("a") as file:
+        file.write(f"{node}\n")
+    while not Path(arguments["gate"]).exists():
+        time.sleep(0.02)
+    (context.out / "done").write_text(context.key)
+    context.report({"node": node})
+    return {"node": node}
