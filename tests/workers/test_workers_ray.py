@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from contract import *  # noqa: F403 - all its tests
-from watching import all_results, eventually, first_pid, job
+from watching import alive, all_results, eventually, first_pid, job
 
 from trimtab.errors import WorkerError
 from trimtab.workers import RayWorkers, open_workers
@@ -77,14 +77,14 @@ def test_when_a_node_is_killed_every_job_is_done_once(cluster: Any, tmp_path: Pa
         for key, file in marks.items():
             arguments = {"marks": str(file), "gate": str(tmp_path / "gate")}
             workers.submit(job(key, "linger", arguments), lambda report: told.append(report.key))
-        eventually(
-            lambda: node.node_id in "".join(file.read_text() for file in marks.values() if file.exists())
-        )
+        eventually(lambda: len(_on(node.node_id, marks)) == 2)  # it has two CPUs
+        on_it = _on(node.node_id, marks)
         cluster.remove_node(node, allow_graceful=False)
+        eventually(lambda: not any(alive(int(pid)) for pid in on_it))
         (tmp_path / "gate").touch()
         results = all_results(workers)
     assert not ray.is_initialized()
-    begun = {key: file.read_text().split() for key, file in marks.items()}
+    begun = {key: file.read_text().split()[::2] for key, file in marks.items()}
     lost = {key for key, nodes in begun.items() if node.node_id in nodes}
     assert lost
     assert sorted(results) == sorted(marks)
@@ -93,6 +93,14 @@ def test_when_a_node_is_killed_every_job_is_done_once(cluster: Any, tmp_path: Pa
         assert result.record == {"node": begun[key][-1]}
         assert result.files["done"].read_text() == key
         assert (node.node_id in begun[key][:-1]) == (key in lost)
-        assert result.attempts == (2 if key in lost else 1)
+        assert len(begun[key]) == (2 if key in lost else 1)
+        assert result.attempts >= len(begun[key])  # it may have been lost on its way there too
         assert node.node_id[:8] not in result.worker
-    assert {key: told.count(key) for key in marks} == dict.fromkeys(marks, 1)
+    # What a job tells before it ends is heard before its end; one that is lost may tell it twice.
+    assert all(told.count(key) in ({1, 2} if key in lost else {1}) for key in marks)
+
+
+def _on(node: str, marks: dict[str, Path]) -> list[str]:
+    """The processes on a node in which a job has begun."""
+    lines = [file.read_text().split() for file in marks.values() if file.exists()]
+    return [words[1] for words in lines if len(words) == 2 and words[0] == node]

@@ -73,10 +73,12 @@ def mailbox_class() -> Any:
 
             self._mail: list[dict[str, Any]] = []
             self._to_stop: set[str] = set()
+            self._told = 0
             self._come = asyncio.Event()
 
         async def tell(self, key: str, item: dict[str, Any]) -> bool:
-            self._mail.append({"key": key, **item})
+            self._told += 1
+            self._mail.append({"key": key, "number": self._told, **item})
             self._come.set()
             return key in self._to_stop
 
@@ -89,12 +91,16 @@ def mailbox_class() -> Any:
         async def stopped(self, key: str) -> bool:
             return key in self._to_stop
 
-        async def nudge(self) -> None:
-            self._come.set()
-
         async def take(self) -> list[dict[str, Any]]:
+            """Waits until there is something."""
             await self._come.wait()
             self._come.clear()
+            mail, self._mail = self._mail, []
+            return mail
+
+        async def take_now(self) -> list[dict[str, Any]]:
+            """Takes what there is, and lets a `take` that waits return with nothing."""
+            self._come.set()
             mail, self._mail = self._mail, []
             return mail
 

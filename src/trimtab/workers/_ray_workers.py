@@ -172,9 +172,10 @@ class RayWorkers(Workers):
 
     def _read_mail(self) -> None:
         """Acts on everything that tasks have told by now."""
-        self._ray.get(self._mailbox.nudge.remote())
-        mail, self._mail = self._ray.get(self._mail), self._mailbox.take.remote()
-        for item in mail:
+        # The one that waits may have left with other things, just before the last ones came.
+        now, waited = self._ray.get([self._mailbox.take_now.remote(), self._mail])
+        self._mail = self._mailbox.take.remote()
+        for item in sorted([*now, *waited], key=lambda item: int(item["number"])):
             pending = self._pending.get(item["key"])
             if pending is None or pending.attempts != item["attempt"]:
                 continue  # of an attempt that is lost

@@ -134,7 +134,7 @@ def linger(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
 
     node = ray.get_runtime_context().get_node_id()
     with Path(arguments["marks"]).open("a") as file:
-        file.write(f"{node}\n")
+        file.write(f"{node} {os.getpid()}\n")
     while not Path(arguments["gate"]).exists():
         time.sleep(0.02)
     (context.out / "done").write_text(context.key)
