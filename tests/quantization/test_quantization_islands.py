@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from trimtab.litert import convert, inspect
+from trimtab.models import clone, load_model
 from trimtab.quantization import calibrated
 
 layers = keras.layers
@@ -134,3 +135,20 @@ def test_four_bits_are_packed(wrong_steps):
     assert found.float_tensors == ()
     assert {t.dtype for t in found.tensors if t.constant and len(t.shape) == 4} == {"int4"}
     assert (wrong_steps(aware, content, IMAGES) > 1).mean() < 0.01
+
+
+@pytest.mark.parametrize("how", ["saved", "copied"])
+@pytest.mark.parametrize("name", ["softplus", "a softplus"])
+def test_a_layer_without_weights_stays_float_in_a_copy_of_its_model(how, name, tmp_path):
+    """Softplus has no kernel of integers: its file was refused once the aware model had been saved."""
+    images = keras.Input((12, 12, 3), name="images")
+    x = layers.GlobalAveragePooling2D()(layers.Activation("softplus", name=name)(conv(images)))
+    aware = calibrated(keras.Model(images, layers.Dense(5)(x), name="floating"), IMAGES[:20])
+    if how == "copied":
+        again = clone(aware)
+    else:
+        aware.save(tmp_path / "aware.keras")
+        again = load_model(tmp_path / "aware.keras")
+    content = convert(again, "int8")
+    assert inspect(content).float_tensors
+    assert content == convert(aware, "int8")

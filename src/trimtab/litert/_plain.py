@@ -14,6 +14,7 @@ from trimtab.models._clone import config_of, rebuild
 __all__ = ["plain_model"]
 
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+_HOLDS_NAMES = ("name", "keras_history", "input_layers", "output_layers", "kept_float")
 _LOW = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 
 
@@ -75,7 +76,7 @@ def _rewritten(value: Any, names: dict[str, str], key: str = "") -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_rewritten(item, names, key) for item in value)
     if isinstance(value, str):
-        if key in ("name", "keras_history", "input_layers", "output_layers") and value in names:
+        if key in _HOLDS_NAMES and value in names:
             return names[value]
         if key in ("dtype", "name") and value in _LOW:
             return "float32"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import keras
 
 from trimtab import _keras_internals
 
 __all__ = ["QuantizeAwareModel", "for_conversion"]
+
+_KEPT_FLOAT = "kept_float"
 
 
 @keras.saving.register_keras_serializable("trimtab")
@@ -25,6 +27,22 @@ class QuantizeAwareModel(keras.Model):
         """Writes the model in an exchange format; see `keras.Model.export`."""
         with for_conversion(self):
             return super().export(*args, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the config of a Functional model, and which layers without weights are float on purpose."""
+        marked = [layer.name for layer in self.layers if getattr(layer, "kept_float", False)]
+        return {**super().get_config(), **({_KEPT_FLOAT: marked} if marked else {})}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Makes the model from its config."""
+        rest = dict(config)
+        marked = rest.pop(_KEPT_FLOAT, ())
+        model: Self = super().from_config(rest, custom_objects)
+        for layer in model.layers:
+            if layer.name in marked:
+                layer.kept_float = True  # by which the check of the file knows it
+        return model
 
 
 @contextlib.contextmanager
