@@ -12,8 +12,8 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
-    *("run", "train", "distill", "prune", "prune-channels", "channels", "sparsity", "sensitivity"),
-    *("doctor", "export", "benchmark", "report", "data"),
+    *("run", "train", "distill", "prune", "prune-channels", "cluster", "quantize-aware", "channels"),
+    *("sparsity", "sensitivity", "doctor", "export", "benchmark", "report", "data"),
 )
 
 

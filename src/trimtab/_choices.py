@@ -20,20 +20,26 @@ __all__ = [
     "LARGEST_TARGET",
     "USUAL_ROUNDS",
     "USUAL_SPARSITY",
+    "CalibrationMethod",
     "ChannelImportance",
     "ChannelNormalization",
     "ChannelRanking",
     "ChannelSchedule",
+    "ClusterInit",
+    "ClusterPer",
     "FileFormat",
     "Importance",
     "LogitCache",
     "Optimizer",
     "Policy",
+    "Ranges",
     "Ranking",
     "RateSchedule",
     "Resize",
     "Rewind",
+    "ScanScheme",
     "Scheme",
+    "SharedGradients",
     "Softmax",
     "SparsityLearning",
     "SparsitySchedule",
@@ -71,6 +77,12 @@ ChannelNormalization = Literal["mean", "max", "none"]
 ChannelSchedule = Literal["one-shot", "iterative"]
 SparsityLearning = Literal["bn", "kernels"]
 LogitCache = Literal["auto", "logits", "views", "off"]
+CalibrationMethod = Literal["minmax", "percentile", "mse"]
+Ranges = Literal["moving-average", "learned"]
+ScanScheme = Literal["int8", "int4"]
+ClusterInit = Literal["kmeans++", "linear", "density"]
+ClusterPer = Literal["layer", "channel"]
+SharedGradients = Literal["sum", "mean"]
 
 USUAL_SPARSITY = 0.8
 """The share of zeros that pruning makes where nobody says."""

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
-from trimtab import load_model, train
+from trimtab import load_model, save_model, train
 from trimtab._records import to_plain
 from trimtab.errors import ConfigError, DataError
 from trimtab.litert import convert, inspect
+from trimtab.models import model_digest
 from trimtab.quantization import quantize_aware, strip
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
@@ -143,7 +146,7 @@ def test_a_softmax_is_taken_off(trained, digits):
     [
         ({"epochs": -1}, "epochs must be a whole number of at least 0"),
         ({"freeze_ranges": 1.5}, "freeze_ranges is the share"),
-        ({"calibration": 0}, "calibration must be"),
+        ({"calibration": 0}, "calibration is a number of training images, 10 or more"),
         ({"calibration_method": "minmx"}, "Did you mean 'minmax'"),
         ({"ranges": "fixed"}, "ranges='fixed' is not known"),
         ({"weights_bits": 2}, "weights_bits is 8 or 4"),
@@ -159,3 +162,15 @@ def test_what_makes_no_sense_is_refused(trained, digits, options, said):
 def test_there_must_be_something_to_train_with(trained):
     with pytest.raises(DataError, match="needs data="):
         quantize_aware(trained)
+
+
+def test_an_aware_model_loads_where_nothing_else_was_imported(trained, digits, tmp_path):
+    """A command that is given one has a process of its own, which has not met its layers yet."""
+    aware = quantize_aware(trained, digits, epochs=0).model
+    save_model(aware, tmp_path / "aware.keras")
+    code = (
+        f"import trimtab\nmodel = trimtab.load_model({str(tmp_path / 'aware.keras')!r})\n"
+        "print(type(model).__name__, trimtab.models.model_digest(model))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["QuantizeAwareModel", model_digest(aware)]

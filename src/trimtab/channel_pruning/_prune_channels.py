@@ -24,6 +24,7 @@ from trimtab.channel_pruning._rule import SelectionRule
 from trimtab.channel_pruning._scores import unscored
 from trimtab.channel_pruning._selection import removal_order
 from trimtab.channel_pruning._target import Target
+from trimtab.channel_pruning._where import check_without_quantizers
 from trimtab.channels._groups import check_free
 from trimtab.errors import ConfigError, DataError, ModelError, nearest
 from trimtab.models import check_fits, clone
@@ -229,6 +230,7 @@ def _graph(
 ) -> ChannelGraph:
     """Returns the groups of a model that can be pruned with what was given; refuses all others."""
     check_model(model)
+    check_without_quantizers(model)
     if data is not None:
         check_fits(model, data)
     elif plan.trains:

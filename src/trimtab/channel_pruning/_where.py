@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from trimtab.channel_pruning._rule import SelectionRule
-from trimtab.errors import ConfigError, nearest
+from trimtab.errors import ConfigError, ModelError, nearest
+from trimtab.litert import carries_ranges
 from trimtab.pruning.where._where import goes_by, paths_of
 
 if TYPE_CHECKING:
+    import keras
+
     from trimtab.channels import ChannelGraph, ChannelGroup
 
-__all__ = ["chosen_groups"]
+__all__ = ["check_without_quantizers", "chosen_groups"]
 
 
 def chosen_groups(
@@ -52,6 +55,19 @@ def chosen_groups(
         more = f"; and {len(left) - 3} more" if len(left) > 3 else ""
         raise ConfigError(f"No channel of the model {graph.model.name!r} may be removed ({told}{more}).")
     return chosen, left
+
+
+def check_without_quantizers(model: keras.Model) -> None:
+    """Refuses a model that was trained for integers: its layers are tied to their ranges.
+
+    Raises:
+        ModelError: it has fake-quantizers.
+    """
+    if carries_ranges(model):
+        raise ModelError(
+            f"Model {model.name!r} has fake-quantizers, so no channels can be taken out of it. Remove "
+            "channels first and quantize after, or take them from trimtab.quantization.strip(model)."
+        )
 
 
 def _is_meant(group: ChannelGroup, names: Iterable[str], paths: Collection[str]) -> bool:

@@ -9,12 +9,14 @@ import typer
 
 from trimtab._version import __version__
 from trimtab.cli._channels import channels
+from trimtab.cli._cluster import cluster
 from trimtab.cli._data import data
 from trimtab.cli._distill import distill
 from trimtab.cli._doctor import doctor
 from trimtab.cli._files import benchmark, export
 from trimtab.cli._prune import prune
 from trimtab.cli._prune_channels import prune_channels
+from trimtab.cli._quantize_aware import quantize_aware
 from trimtab.cli._recipes import report, run
 from trimtab.cli._sensitivity import sensitivity
 from trimtab.cli._sparsity import sparsity
@@ -37,6 +39,8 @@ _COMMANDS = (
     distill,
     prune,
     prune_channels,
+    cluster,
+    quantize_aware,
     channels,
     sparsity,
     sensitivity,

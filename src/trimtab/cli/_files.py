@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from trimtab._choices import FORMAT_ENDINGS, FileFormat, Scheme, Softmax, file_format
 from trimtab._quiet import import_backend
-from trimtab.cli._options import DataDir, DataName, Json, Limit, ModelFile, Seed, Size, load_images
+from trimtab.cli._options import (
+    Calibration,
+    CalibrationMethod,
+    DataDir,
+    DataName,
+    Json,
+    KeepFloat,
+    Limit,
+    ModelFile,
+    Percentile,
+    Seed,
+    Size,
+    load_images,
+    typed,
+)
 from trimtab.errors import ConfigError, nearest
 
 __all__ = ["benchmark", "export"]
@@ -21,7 +35,9 @@ def export(
     scheme: Annotated[
         Scheme | None,
         typer.Option(
-            "--scheme", help="Numbers of the file. Default: int8 in LiteRT and C, float32 elsewhere."
+            "--scheme",
+            help="Numbers of the file. Default: int8 in LiteRT and C (or what the model was trained for), "
+            "float32 elsewhere.",
         ),
     ] = None,
     kind: Annotated[
@@ -34,9 +50,16 @@ def export(
     data: Annotated[
         str | None, typer.Option("--data", help="Images to calibrate int8 and to check the file with.")
     ] = None,
-    calibration: Annotated[
-        int, typer.Option("--calibration", min=1, help="How many training images calibrate.")
-    ] = 200,
+    calibration: Calibration = 200,
+    calibration_method: CalibrationMethod = "minmax",
+    percentile: Percentile = None,
+    keep_float: KeepFloat = None,
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Try cross-layer equalisation, and take it where it helps.")
+    ] = False,
+    correct_bias: Annotated[
+        bool, typer.Option("--correct-bias", help="Try bias correction, and take it where it helps.")
+    ] = False,
     softmax: Annotated[
         Softmax,
         typer.Option("--softmax", help="What int8 does with a model that ends in softmax."),
@@ -54,27 +77,55 @@ def export(
     """
     import trimtab
     from trimtab.cli import _tables
+    from trimtab.pipeline import PostTrainingOptions
     from trimtab.progress import for_terminal
 
+    how = PostTrainingOptions.checked(
+        typed(),
+        calibration=calibration,
+        calibration_method=calibration_method,
+        percentile=percentile,
+        keep_float=tuple(keep_float or ()),
+        equalize=equalize,
+        correct_bias=correct_bias,
+    )
     kind = file_format(out, kind) if out is not None else kind or "litert"
-    scheme = scheme or ("int8" if kind in ("litert", "c") else "float32")
-    if scheme == "int8" and data is None:
-        raise ConfigError("int8 needs images to calibrate on; add --data, or choose another --scheme.")
     images = load_images(data, data_dir, size, None, seed) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
+    scheme = scheme or _usual_scheme(network, kind)
+    if kind in ("litert", "c"):
+        _check_calibrated(network, scheme, data)
     artifact = trimtab.export(
         network,
         out or model.with_name(f"{model.stem}-{scheme}{FORMAT_ENDINGS[kind]}"),
         scheme=scheme,
         data=images,
-        calibration=calibration,
+        **how.post_training_arguments(),
         softmax=softmax,
         compress=compress,
         seed=seed,
         progress=for_terminal(),
     )
     _tables.show_artifact(artifact, as_json=json)
+
+
+def _usual_scheme(network: Any, kind: FileFormat) -> Scheme:
+    """Returns the scheme where none is named: that of a model with ranges is the one of its bits."""
+    from trimtab.quantization._switches import bits_of_weights
+
+    if kind not in ("litert", "c"):
+        return "float32"
+    return "int4" if bits_of_weights(network) == {4} else "int8"
+
+
+def _check_calibrated(network: Any, scheme: Scheme, data: str | None) -> None:
+    """Refuses a static scheme without images, but for a model that carries its ranges."""
+    from trimtab.litert import carries_ranges
+    from trimtab.litert import scheme as scheme_of
+
+    if data is None and scheme_of(scheme).static and not carries_ranges(network):
+        raise ConfigError(f"{scheme} needs images to calibrate on; add --data, or choose another --scheme.")
 
 
 def benchmark(

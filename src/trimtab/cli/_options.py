@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Alpha",
     "BatchSize",
+    "Calibration",
+    "CalibrationMethod",
     "DataDir",
     "DataName",
     "Epochs",
@@ -24,12 +26,14 @@ __all__ = [
     "Granularity",
     "Importance",
     "Json",
+    "KeepFloat",
     "LayerNames",
     "LayerTypes",
     "LearningRate",
     "Limit",
     "ModelFile",
     "ModelSettings",
+    "Percentile",
     "PolicyName",
     "Ranking",
     "Seed",
@@ -76,6 +80,32 @@ Temperature = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option("--alpha", help="Share of the labels themselves beside the teacher. Default: 0.1."),
+]
+Calibration = Annotated[
+    int, typer.Option("--calibration", help="How many training images calibrate the ranges, 10 or more.")
+]
+CalibrationMethod = Annotated[
+    _choices.CalibrationMethod,
+    typer.Option(
+        "--calibration-method",
+        help="How ranges are chosen: all numbers seen, a share of them, or the least squared error.",
+    ),
+]
+Percentile = Annotated[
+    float | None,
+    typer.Option(
+        "--percentile",
+        help="How much of the numbers lies inside the range, with --calibration-method percentile. Default: "
+        "99.99.",
+    ),
+]
+KeepFloat = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep-float",
+        metavar="LAYER",
+        help="Leave this layer float, by its name or a pattern such as block_1*; may be given again.",
+    ),
 ]
 Granularity = Annotated[
     str,

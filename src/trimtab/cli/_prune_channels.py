@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,14 +27,13 @@ from trimtab.cli._options import (
     load_images,
     typed,
 )
+from trimtab.cli._teachers import Teacher, check_teacher_file, loaded_teacher
 from trimtab.errors import ConfigError
 
 if TYPE_CHECKING:
     from trimtab.pipeline import ChannelOptions
 
 __all__ = ["prune_channels"]
-
-_ITSELF = "itself"
 
 
 def prune_channels(
@@ -122,12 +121,7 @@ def prune_channels(
         bool,
         typer.Option("--no-recalibrate", help="Leave the statistics of batch normalisation as they were."),
     ] = False,
-    teacher: Annotated[
-        str | None,
-        typer.Option(
-            "--teacher", help="Model that teaches the smaller one: a file, or 'itself' for MODEL as it is."
-        ),
-    ] = None,
+    teacher: Teacher = None,
     temperature: Temperature = None,
     alpha: Alpha = None,
     epochs: Annotated[
@@ -185,11 +179,9 @@ def prune_channels(
     images = load_images(data, data_dir, size, limit, seed) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
-    master: Any = trimtab.load_model(teacher) if teacher not in (None, _ITSELF) else teacher
+    master, other = loaded_teacher(teacher)
     digest = None if images is None else images.digest
-    checkpoint = checkpoint_of(
-        out, network, (options, teacher == _ITSELF, seed, digest), None if master == _ITSELF else master
-    )
+    checkpoint = checkpoint_of(out, network, (options, teacher == "itself", seed, digest), other)
     with interruptible(lambda: stopped_training(checkpoint)):
         result = trimtab.prune_channels(
             network,
@@ -209,11 +201,7 @@ def prune_channels(
 def _check(options: ChannelOptions, data: str | None, teacher: str | None) -> None:
     """Refuses what contradicts the images or the teacher, before anything is loaded."""
     options.check_teacher(teacher, typed())
-    if teacher not in (None, _ITSELF) and not Path(str(teacher)).exists():
-        raise ConfigError(
-            f"--teacher {teacher}: there is no such file. Give a .keras or .h5 file, or 'itself' for the "
-            "model as it is before."
-        )
+    check_teacher_file(teacher)
     if data is not None:
         return
     if options.epochs:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trimtab import _choices
 from trimtab._quiet import import_backend
 from trimtab.cli._options import (
+    Calibration,
+    CalibrationMethod,
     DataDir,
     DataName,
     Exclude,
@@ -19,6 +22,7 @@ from trimtab.cli._options import (
     LayerTypes,
     Limit,
     ModelFile,
+    Percentile,
     PolicyName,
     Seed,
     Size,
@@ -29,12 +33,33 @@ from trimtab.cli._options import (
 )
 from trimtab.errors import ConfigError, TrimtabError
 
+if TYPE_CHECKING:
+    import keras
+
+    from trimtab.data import ImageData
+    from trimtab.pipeline import SensitivityOptions
+
 __all__ = ["sensitivity"]
 
 
 def sensitivity(
     model: ModelFile,
     data: DataName,
+    scheme: Annotated[
+        _choices.ScanScheme | None,
+        typer.Option("--scheme", help="Quantize each layer alone, and all but it, instead of pruning."),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            help="With --scheme: also find the fewest layers to keep float, so that no more accuracy is lost "
+            "than this share; 0.005 is half a point.",
+        ),
+    ] = None,
+    calibration: Calibration = 200,
+    calibration_method: CalibrationMethod = "minmax",
+    percentile: Percentile = None,
     levels: Annotated[
         str, typer.Option("--levels", help="Shares of zeros to try, with commas between them.")
     ] = "0.25,0.5,0.75,0.9,0.95",
@@ -64,18 +89,21 @@ def sensitivity(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Find out which layers pruning hurts.
+    """Find out which layers pruning or quantization hurts.
 
-    Each layer alone is pruned to each level, without training, and measured on validation images.
+    Each layer alone is pruned to each level, or with --scheme quantized, without training, and measured on
+    validation images.
     """
     import trimtab
-    from trimtab._atomic import check_writable
-    from trimtab.cli import _pruning_tables
     from trimtab.pipeline import SensitivityOptions, check_total
-    from trimtab.progress import for_terminal
 
     options = SensitivityOptions.checked(
         typed(),
+        scheme=scheme,
+        max_drop=max_drop,
+        calibration=calibration,
+        calibration_method=calibration_method,
+        percentile=percentile,
         levels=_shares(levels),
         granularity=granularity,
         importance=importance,
@@ -83,17 +111,47 @@ def sensitivity(
         **layer_options(layer, layer_type, policy, exclude, skip_ends),
     )
     if sparsity is not None:
+        if scheme is not None:
+            raise ConfigError("--sparsity is for a scan of pruning; leave it out, or leave --scheme out.")
         check_total(sparsity, granularity, typed())
+    _check_picture(out)
+    data_set = load_images(data, data_dir, size, limit, seed)
+    import_backend()
+    network = trimtab.load_model(model)
+    if scheme is None:
+        _scan_pruning(network, data_set, options, sparsity, out, seed, as_json=json)
+    else:
+        _scan_quantization(network, data_set, options, out, seed, as_json=json)
+
+
+def _check_picture(out: Path | None) -> None:
+    """Refuses a place for the picture, before any work is done."""
+    from trimtab._atomic import check_writable
+
     if out is not None:
         if out.suffix != ".png":
             raise ConfigError(f"--out needs a name that ends in .png; received {out}.")
         check_writable(out)
-    data_set = load_images(data, data_dir, size, limit, seed)
-    import_backend()
-    network = trimtab.load_model(model)
+
+
+def _scan_pruning(
+    network: keras.Model,
+    data: ImageData,
+    options: SensitivityOptions,
+    sparsity: float | None,
+    out: Path | None,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Prunes each layer, and shows what that costs."""
+    import trimtab
+    from trimtab.cli import _pruning_tables
+    from trimtab.progress import for_terminal
+
     options.check_model(network, sparsity, typed())
     scan = trimtab.pruning.sensitivity(
-        network, data_set, **options.sensitivity_arguments(network), seed=seed, progress=for_terminal()
+        network, data, **options.sensitivity_arguments(network), seed=seed, progress=for_terminal()
     )
     targets, picture, failed = None, None, None
     try:
@@ -101,7 +159,36 @@ def sensitivity(
         picture = trimtab.reporting.draw_sensitivity(scan, out) if out is not None else None
     except TrimtabError as error:  # the scan took long: it is shown whatever comes after it
         failed = error
-    _pruning_tables.show_sensitivity(scan, targets, picture, as_json=json)
+    _pruning_tables.show_sensitivity(scan, targets, picture, as_json=as_json)
+    if failed is not None:
+        raise failed
+
+
+def _scan_quantization(
+    network: keras.Model,
+    data: ImageData,
+    options: SensitivityOptions,
+    out: Path | None,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Quantizes each layer, and shows what that costs and which ones to keep float."""
+    import trimtab
+    from trimtab.cli import _quantization_tables
+    from trimtab.progress import for_terminal
+
+    options.check_quantizable(network)
+    arguments = {**options.quantization_arguments(), "seed": seed, "progress": for_terminal()}
+    scan = trimtab.quantization.sensitivity(network, data, **arguments)
+    mixed, picture, failed = None, None, None
+    try:
+        if (drop := options.max_drop) is not None:
+            mixed = trimtab.quantization.mixed(network, data, max_drop=drop, sensitivity=scan, **arguments)
+        picture = trimtab.reporting.draw_sensitivity(scan.to_data(), out) if out is not None else None
+    except TrimtabError as error:  # the scan took long: it is shown whatever comes after it
+        failed = error
+    _quantization_tables.show_quantization_sensitivity(scan, mixed, picture, as_json=as_json)
     if failed is not None:
         raise failed
 

@@ -22,10 +22,10 @@ from trimtab.exporting._artifact import Artifact, previous_compressed, record_pa
 from trimtab.exporting._images import calibration_images, parity_images
 from trimtab.exporting._notes import about_calibration, about_model, about_rounding
 from trimtab.exporting._post_training import Converted, PostTraining, converted
-from trimtab.exporting._scaling import check_scaling
 from trimtab.exporting._writing import write_set
 from trimtab.litert import Parity, Scheme
 from trimtab.litert._signature import image_shape_of
+from trimtab.models._scaling import check_scaling
 from trimtab.progress import Progress, Silent
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trimtab.data._variety import check_calibration_count, check_variety
 from trimtab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["calibration_images", "parity_images", "stratified"]
 
 PARITY_IMAGES, RANDOM_IMAGES = 500, 64
-FEWEST_IMAGES = 10  # below, ranges are those of a few pictures, and clip what the others hold
 
 
 def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -53,11 +53,7 @@ def calibration_images(
     Raises:
         ConfigError: there is no data, `count` is too small, or the images are too few or of one class.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < FEWEST_IMAGES:
-        raise ConfigError(
-            f"calibration is a number of training images, {FEWEST_IMAGES} or more; 50 to 500 do. Received: "
-            f"{count!r}"
-        )
+    check_calibration_count(count)
     if data is None:
         raise ConfigError(
             "A static scheme needs training images to calibrate its ranges with. Give data=, or choose "
@@ -65,7 +61,7 @@ def calibration_images(
         )
     chosen = stratified(data.train.labels, count, seed)
     labels = data.train.labels[chosen]
-    _check_variety(data, labels)
+    check_variety(data, labels, ", or choose the scheme 'dynamic-int8'")
     images = data.train.take(chosen).inputs()
     record = {
         "images": len(images),
@@ -76,20 +72,6 @@ def calibration_images(
         "digest": hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest(),
     }
     return images, record, chosen
-
-
-def _check_variety(data: ImageData, labels: np.ndarray) -> None:
-    """Refuses calibration images that cannot stand for the others."""
-    if len(labels) < FEWEST_IMAGES:
-        raise ConfigError(
-            f"Data {data.name!r} has {len(labels)} training image(s) to calibrate with; at least "
-            f"{FEWEST_IMAGES} are needed, 50 to 500 do. Load more, or choose the scheme 'dynamic-int8'."
-        )
-    if data.classes > 1 and len(np.unique(labels)) == 1:
-        raise ConfigError(
-            f"All {len(labels)} calibration images are of class {data.class_names[labels[0]]!r}, so the "
-            f"ranges would not fit the other {data.classes - 1}. Load training images of every class."
-        )
 
 
 def parity_images(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from trimtab.errors import ModelError
+from trimtab.models._own_layers import import_own_layers
 
 __all__ = ["check_classes_known", "check_runs_no_code"]
 
@@ -52,6 +53,7 @@ def check_classes_known(config: Any, subject: str) -> None:
         else:
             name = kind
             registered = entry.get("registered_name") or kind
+            import_own_layers(registered)
             if keras.saving.get_registered_object(registered) is not None:
                 continue
         raise ModelError(unknown_name(subject, str(name), layer))

@@ -15,9 +15,9 @@ from trimtab._choices import (
     SparsityLearning,
 )
 from trimtab._units import amount
-from trimtab.errors import ConfigError
 from trimtab.pipeline._options import TrainingOptions
-from trimtab.pipeline._section import Section, Speech, spoken
+from trimtab.pipeline._section import Section, spoken
+from trimtab.pipeline._teacher_options import TeacherOptions
 
 __all__ = ["ChannelOptions", "TargetOptions"]
 
@@ -58,7 +58,7 @@ class TargetOptions(Section):
         return self
 
 
-class ChannelOptions(TargetOptions, TrainingOptions):
+class ChannelOptions(TargetOptions, TrainingOptions, TeacherOptions):
     """How channels are removed and the rest trains on; the arguments of `trimtab.prune_channels`.
 
     `schedule` is that of the learning rate, as in each training; that of the removal is `channel_schedule`.
@@ -78,8 +78,6 @@ class ChannelOptions(TargetOptions, TrainingOptions):
     sparsity_learning: SparsityLearning | None = None
     strength: float | None = Field(None, gt=0)
     sparsity_epochs: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, gt=0)
-    alpha: float | None = Field(None, ge=0, le=1)
     recalibrate: bool = True
 
     @model_validator(mode="after")
@@ -103,21 +101,10 @@ class ChannelOptions(TargetOptions, TrainingOptions):
                 )
         return self
 
-    def check_teacher(self, teacher: object, speech: Speech = str) -> None:
-        """Refuses what is said of a teacher where there is none, or where nothing is trained.
-
-        Raises:
-            ConfigError: what is wrong, in one line.
-        """
-        for name in ("temperature", "alpha"):
-            if teacher is None and getattr(self, name) is not None:
-                raise ConfigError(
-                    f"{speech(name)} is about a teacher; name one with {speech('teacher')}, or leave it out."
-                )
-        if teacher is not None and not self.epochs and self.sparsity_learning is None:
-            raise ConfigError(
-                f"a {speech('teacher')} teaches in training; give {speech('epochs')}, or leave it out."
-            )
+    @property
+    def trains(self) -> bool:
+        """Whether there is any training that a teacher could teach in."""
+        return self.epochs > 0 or self.sparsity_learning is not None
 
     def check_model(self, model: Any) -> Any:
         """Refuses what cannot be done with a model, before anything is trained.
@@ -143,8 +130,10 @@ class ChannelOptions(TargetOptions, TrainingOptions):
             solve,
             unscored,
         )
+        from trimtab.channel_pruning._where import check_without_quantizers
         from trimtab.channels import find_groups, remove
 
+        check_without_quantizers(model)
         graph = find_groups(model)
         refused = dict(unscored(graph, channel_importance(self.importance)))
         free = [group for group in graph.groups if group.locked is None and group.name not in refused]

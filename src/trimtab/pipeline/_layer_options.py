@@ -1,4 +1,4 @@
-"""Which weights: the options about layers and granularity that pruning, scanning and counting share."""
+"""Which weights: the options about layers and granularity that several commands and steps share."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from trimtab._choices import Policy, Ranking, granularity_name, pattern_sparsity
 from trimtab.pipeline._section import Section, spoken
 
-__all__ = ["LayerOptions", "SparsityOptions", "chosen_layers"]
+__all__ = ["LayerOptions", "SparsityOptions", "WhereOptions", "chosen_layers"]
 
 
-class LayerOptions(Section):
-    """Which layers, and what goes together in them.
+class WhereOptions(Section):
+    """Which layers: chosen by name (`layers`) or by class (`types`)."""
 
-    Layers may be chosen by name (`layers`), by class (`types`), or by a `policy`.
-    """
-
-    granularity: str = "unstructured"
     layers: tuple[str, ...] | None = Field(default=None, min_length=1)
     types: tuple[str, ...] = ()
-    policy: Policy | None = None
     exclude: tuple[str, ...] = ()
     skip_ends: bool = False
+
+    def where(self, model: Any) -> dict[str, Any]:
+        """Returns the arguments `layers`, `exclude` and `skip_ends` that the verbs take.
+
+        Args:
+            model: its layers give the classes that `types` names.
+
+        Raises:
+            ConfigError: no layer of the model is of such a class.
+        """
+        layers = chosen_layers(model, self.layers, self.types, None)
+        return {"layers": layers, "exclude": self.exclude, "skip_ends": self.skip_ends}
+
+
+class LayerOptions(WhereOptions):
+    """Which layers, by a `policy` too, and what goes together in them."""
+
+    granularity: str = "unstructured"
+    policy: Policy | None = None
 
     @field_validator("granularity", mode="before")
     @classmethod
@@ -47,16 +61,9 @@ class LayerOptions(Section):
         return self
 
     def where(self, model: Any) -> dict[str, Any]:
-        """Returns the arguments `layers`, `exclude` and `skip_ends` that the pruning room takes.
-
-        Args:
-            model: its layers give the classes that `types` names.
-
-        Raises:
-            ConfigError: no layer of the model is of such a class.
-        """
+        """Returns the arguments `layers`, `exclude` and `skip_ends`, chosen by the policy if there is one."""
         layers = chosen_layers(model, self.layers, self.types, self.policy)
-        return {"layers": layers, "exclude": self.exclude, "skip_ends": self.skip_ends}
+        return {**super().where(model), "layers": layers}
 
 
 class SparsityOptions(LayerOptions):

@@ -1,21 +1,46 @@
-"""How a scan looks for the layers that pruning hurts: the options of recipes and of the command line."""
+"""How a scan looks for the layers that hurt: the options of recipes and of the command line."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from trimtab._choices import LARGEST_TARGET, Importance, pattern_sparsity
+from trimtab._choices import LARGEST_TARGET, Importance, ScanScheme, pattern_sparsity
 from trimtab.errors import ConfigError
 from trimtab.pipeline._layer_options import LayerOptions
+from trimtab.pipeline._quantization_options import CalibrationOptions
 from trimtab.pipeline._section import Speech, spoken
 
 __all__ = ["SensitivityOptions", "check_total"]
 
 
-class SensitivityOptions(LayerOptions):
-    """How layers are scanned; the arguments of `trimtab.pruning.sensitivity`, layers aside."""
+_LARGEST_DROP = 0.5
+_PRUNING = ("levels", "granularity", "importance", "layers", "types", "policy", "exclude", "skip_ends")
+_QUANTIZATION = ("max_drop", "calibration", "calibration_method", "percentile")
+
+
+class SensitivityOptions(LayerOptions, CalibrationOptions):
+    """How layers are scanned: each pruned, or with a `scheme` each quantized.
+
+    The arguments of `trimtab.pruning.sensitivity`, or of `trimtab.quantization.sensitivity` and `mixed`.
+    """
+
+    scheme: ScanScheme | None = None
+    max_drop: float | None = None
+    """Also find the fewest layers to keep float, so that no more accuracy than this share is lost."""
+
+    @field_validator("max_drop", mode="before")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        """Accepts a share; half a point is easily written as 0.5, which would allow 50."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and 0 <= value < _LARGEST_DROP):
+            raise ValueError(
+                f"a drop is a share of accuracy below {_LARGEST_DROP}; 0.005 is half a point. Received: "
+                f"{value!r}"
+            )
+        return value
 
     levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (0.25, 0.5, 0.75, 0.9, 0.95), min_length=1
@@ -23,6 +48,27 @@ class SensitivityOptions(LayerOptions):
     importance: Importance = "magnitude"
     images: int = Field(2000, ge=1)
     batch_size: int = Field(256, ge=1)
+
+    @model_validator(mode="after")
+    def _one_scan(self, info: ValidationInfo) -> Self:
+        """Refuses what belongs to the other kind of scan.
+
+        What was said is seen by its value: a run's own recipe says every default.
+        """
+        said = spoken(info)
+        for name in _QUANTIZATION if self.scheme is None else _PRUNING:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                continue
+            if self.scheme is None:
+                raise ValueError(
+                    f"{said(name)} is for a scan of quantization; say {said('scheme')} int8 or int4, or "
+                    "leave it out"
+                )
+            raise ValueError(
+                f"{said(name)} is for a scan of pruning, and with {said('scheme')} {self.scheme} every layer "
+                "is quantized; leave one out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _levels_can_be_made(self, info: ValidationInfo) -> Self:
@@ -52,6 +98,37 @@ class SensitivityOptions(LayerOptions):
         """
         names = ("levels", "granularity", "importance", "images", "batch_size")
         return {**{name: getattr(self, name) for name in names}, **self.where(model)}
+
+    def quantization_arguments(self) -> dict[str, Any]:
+        """Returns the keyword arguments of `trimtab.quantization.sensitivity` and `mixed`, the drop aside."""
+        names = ("scheme", "images", "batch_size")
+        return {**{name: getattr(self, name) for name in names}, **self.calibration_arguments()}
+
+    def check_quantizable(self, model: Any) -> None:
+        """Refuses a model that cannot be scanned for quantization, before anything is measured.
+
+        Args:
+            model: the model that will be scanned; it need not be trained.
+
+        Raises:
+            ConfigError: its quantizers are of another scheme.
+            ModelError: it has no graph that could be followed, or layers are to be kept float in a model
+                that has quantizers.
+        """
+        from trimtab.models import has_softmax, without_softmax
+        from trimtab.quantization._assembly import Settings
+        from trimtab.quantization._judged_model import Judging, check_bits
+        from trimtab.quantization._mixed import check_plain
+        from trimtab.quantization._prepared import uncalibrated
+        from trimtab.quantization._switches import quantizers
+
+        how = Judging(self.scheme or "int8")
+        if self.max_drop is not None:
+            check_plain(model)
+        if quantizers(model):
+            check_bits(model, how)
+        else:
+            uncalibrated(without_softmax(model) if has_softmax(model) else model, Settings(how.bits))
 
     def check_model(self, model: Any, total: float | None = None, speech: Speech = str) -> None:
         """Refuses what cannot be done with a model, before anything is measured.

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from trimtab import litert
+from trimtab.data._variety import check_calibration_count
 from trimtab.errors import ConfigError
 from trimtab.litert import Scheme
 from trimtab.models import check_fits, has_softmax, without_softmax
+from trimtab.models._scaling import check_scaling
 from trimtab.quantization._assembly import Settings
 from trimtab.quantization._calibration import Calibration
 from trimtab.quantization._prepared import prepared
 from trimtab.quantization._quantize_aware import _images as calibration_images
 from trimtab.quantization._rows import Rows
-from trimtab.quantization._switches import quantizers
+from trimtab.quantization._switches import bits_of_weights, quantizers
 from trimtab.training._judging import check_arguments, logits_given, some_images
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData, Split
 
-__all__ = ["JudgedModel", "Judging", "judged_model"]
+__all__ = ["JudgedModel", "Judging", "check_bits", "judged_model"]
 
 _BITS = {"int8": 8, "int4": 4}
 
@@ -52,14 +54,7 @@ class Judging:
                 f"Layers can be looked at one by one in schemes of int8 activations: 'int8' or 'int4'. "
                 f"Received: scheme={kind.name!r}."
             )
-        if (
-            isinstance(self.calibration, bool)
-            or not isinstance(self.calibration, int)
-            or self.calibration < 1
-        ):
-            raise ConfigError(
-                f"calibration is a number of training images, 50 to 500 do. Received: {self.calibration!r}."
-            )
+        check_calibration_count(self.calibration)
         Calibration(self.calibration_method, self.percentile)
 
     @property
@@ -110,7 +105,7 @@ def judged_model(
     check_fits(model, data)
     split = some_images(data.validation, how.images, how.seed, f"{data.name} has no validation images")
     if quantizers(model):
-        _check_bits(model, how)
+        check_bits(model, how)
         logits = logits_given(model, how.from_logits, split)
         return JudgedModel(model, Rows(model), split, logits, 0, {}, ("the model had its ranges already",))
     notes: list[str] = []
@@ -120,15 +115,16 @@ def judged_model(
         notes.append("the softmax at the end was taken off: its int8 steps are too coarse to judge by")
     logits = logits_given(model, from_logits, split)
     images = calibration_images(data, None, how.calibration, how.seed)
+    check_scaling(model, images)
     method = Calibration(how.calibration_method, how.percentile)
     ready = prepared(model, images, Settings(how.bits), method, keep_float)
     rows = Rows(ready.model, ready.folded.origin)
     return JudgedModel(ready.model, rows, split, logits, len(images), ready.kept_float, tuple(notes))
 
 
-def _check_bits(model: keras.Model, how: Judging) -> None:
+def check_bits(model: keras.Model, how: Judging) -> None:
     """Raises `ConfigError` where a model's quantizers are of another scheme."""
-    bits = {layer.weight_bits for layer in quantizers(model) if hasattr(layer, "weight_bits")}
+    bits = bits_of_weights(model)
     if bits - {how.bits}:
         raise ConfigError(
             f"Model {model.name!r} has quantizers for weights of {min(bits)} bits. Received: "

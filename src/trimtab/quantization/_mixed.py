@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, ModelError
 from trimtab.litert import Scheme
 from trimtab.progress import Progress, Silent
 from trimtab.quantization._fewest import fewest
@@ -15,11 +15,12 @@ from trimtab.quantization._judged_model import Judging, judged_model
 from trimtab.quantization._scan import Scan
 from trimtab.quantization._sensitivity import sensitivity as scan_layers
 from trimtab.quantization._sensitivity_result import QuantizationSensitivity
+from trimtab.quantization._switches import quantizers
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
 
-__all__ = ["Mixed", "Tried", "mixed"]
+__all__ = ["Mixed", "Tried", "check_plain", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def mixed(
     how = Judging(scheme, images, calibration, calibration_method, percentile, batch_size, from_logits, seed)
     if isinstance(max_drop, bool) or not isinstance(max_drop, int | float) or not 0 <= max_drop < 1:
         raise ConfigError(f"max_drop is a share of accuracy, such as 0.005. Received: {max_drop!r}.")
+    check_plain(model)
     ready = judged_model(model, data, how)
     weighty = {row.name: row for row in ready.rows.rows if row.parameters}
     if sensitivity is None:
@@ -171,6 +173,15 @@ def mixed(
         images=len(ready.split),
         tried=tuple(tried),
     )
+
+
+def check_plain(model: keras.Model) -> None:
+    """Raises `ModelError` where a model has quantizers: of such a one no layer can be kept float any more."""
+    if quantizers(model):
+        raise ModelError(
+            f"Model {model.name!r} has quantizers already, so no layer of its file can be kept float. Look "
+            "at the model as it was before, and give what is found to trimtab.quantize_aware(keep_float=)."
+        )
 
 
 def _check_scan(scan: QuantizationSensitivity, how: Judging, names: list[str]) -> None:

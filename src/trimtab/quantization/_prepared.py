@@ -21,7 +21,7 @@ from trimtab.quantization._steps import steps_of
 from trimtab.quantization._weight_ranges import clip_weights
 from trimtab.quantization.folding import Folded, fold
 
-__all__ = ["Prepared", "calibrated", "prepared"]
+__all__ = ["Prepared", "calibrated", "prepared", "uncalibrated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +83,23 @@ def prepared(
     keep_float: Sequence[str] = (),
 ) -> Prepared:
     """Folds a model, puts quantizers in, and calibrates them; see `calibrated`."""
-    _check(model, images, settings)
+    _check_images(images)
+    whole = uncalibrated(model, settings, keep_float)
+    if settings.weights_bits < 8 or calibration.method == "mse":
+        clip_weights(whole.model)
+    calibrate(whole.model, np.ascontiguousarray(images, np.float32), calibration)
+    return whole
+
+
+def uncalibrated(model: keras.Model, settings: Settings, keep_float: Sequence[str] = ()) -> Prepared:
+    """Folds a model and puts quantizers in, whose ranges are still to be calibrated; see `calibrated`."""
+    _check(model, settings)
     folded = fold(model)
     steps = steps_of(folded.model)
     asked, check_used = _asked(folded, keep_float)
     placement = place(steps, asked)
     check_used()
     aware = assembled(folded.model, steps, placement, settings, folded.origin)
-    if settings.weights_bits < 8 or calibration.method == "mse":
-        clip_weights(aware)
-    calibrate(aware, np.ascontiguousarray(images, np.float32), calibration)
     kept: dict[str, str] = {}
     for name, why in placement.kept_float.items():
         for path in folded.origin.get(name, (name,)):
@@ -100,7 +107,7 @@ def prepared(
     return Prepared(aware, folded, kept)
 
 
-def _check(model: Any, images: Any, settings: Settings) -> None:
+def _check(model: Any, settings: Settings) -> None:
     """Refuses what cannot be prepared."""
     if not isinstance(model, keras.Model):
         raise ModelError(f"A Keras model is quantized. Received: {type(model).__name__}.")
@@ -115,6 +122,10 @@ def _check(model: Any, images: Any, settings: Settings) -> None:
             f"ranges={settings.ranges!r} is not known; it must be one of {', '.join(RANGES)}."
             f"{nearest(str(settings.ranges), RANGES)}"
         )
+
+
+def _check_images(images: Any) -> None:
+    """Refuses what cannot calibrate."""
     if not isinstance(images, np.ndarray) or not len(images) or not np.issubdtype(images.dtype, np.floating):
         raise ConfigError(
             "Ranges are calibrated with float images (n, height, width, channels), scaled as the model takes "

@@ -13,9 +13,11 @@ import numpy as np
 
 from trimtab import _keras_internals
 from trimtab.data._splitting import stratified
+from trimtab.data._variety import check_calibration_count, check_variety
 from trimtab.distillation import distill
 from trimtab.errors import ConfigError, DataError
 from trimtab.models import check_fits, clone, has_softmax, without_softmax
+from trimtab.models._scaling import check_scaling
 from trimtab.progress import Progress
 from trimtab.quantization._assembly import Settings as LayerSettings
 from trimtab.quantization._calibration import Calibration
@@ -44,9 +46,9 @@ class _Asked:
     freeze: float
 
     def __post_init__(self) -> None:
-        for name, value, least in (("epochs", self.epochs, 0), ("calibration", self.calibration, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} must be a whole number of at least {least}. Received: {value!r}.")
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
+            raise ConfigError(f"epochs must be a whole number of at least 0. Received: {self.epochs!r}.")
+        check_calibration_count(self.calibration)
         number = isinstance(self.freeze, int | float) and not isinstance(self.freeze, bool)
         if not number or not 0 <= self.freeze <= 1:
             raise ConfigError(
@@ -152,7 +154,8 @@ def quantize_aware(
         The aware model, its history, ranges, what stays float and why, and notes.
 
     Raises:
-        ConfigError: an argument has a value that makes no sense, or names a layer that does not exist.
+        ConfigError: an argument has a value that makes no sense, or names a layer that does not exist; or
+            the images cannot calibrate (too few, of one class, scaled otherwise than in training).
         DataError: there is no data to train or calibrate with.
         ModelError: the model has no graph, does not fit the data, or is quantized already.
         RunError: the checkpoint belongs to another training, or cannot be read.
@@ -184,6 +187,7 @@ def quantize_aware(
         notes.append("the softmax at the end was taken off: the model gives logits, with the same classes")
         from_logits = None
     chosen = _images(data, images, asked.calibration, seed)
+    check_scaling(plain, chosen)
     whole = prepared(
         plain,
         chosen,
@@ -240,6 +244,7 @@ def _images(data: ImageData | None, images: Any, count: int, seed: int) -> Any:
     if not len(data.train):
         raise DataError(f"{data.name} has no training images; some are needed to calibrate the ranges with.")
     _, taken = stratified(data.train.labels, count, seed, "calibration", data.class_names, spare=0)
+    check_variety(data, data.train.labels[taken])
     return data.train.take(taken[:count] if len(taken) > count else taken).inputs()
 
 

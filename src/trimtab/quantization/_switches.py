@@ -11,7 +11,7 @@ import keras
 from trimtab import _keras_internals
 from trimtab.errors import ModelError
 
-__all__ = ["check_aware", "quantizers", "switched"]
+__all__ = ["bits_of_weights", "check_aware", "quantizers", "switched"]
 
 
 def quantizers(model: keras.Model) -> list[Any]:
@@ -21,6 +21,11 @@ def quantizers(model: keras.Model) -> list[Any]:
         for layer in _keras_internals.all_layers(model)
         if getattr(layer, "carries_ranges", False) and hasattr(layer, "enabled")
     ]
+
+
+def bits_of_weights(model: keras.Model) -> set[int]:
+    """Returns the bits that a model's quantized kernels have: none where it has no such kernels."""
+    return {int(layer.weight_bits) for layer in quantizers(model) if hasattr(layer, "weight_bits")}
 
 
 def check_aware(model: Any, what: str) -> None:

@@ -8,7 +8,7 @@ from trimtab.doctor._examined import Examined
 from trimtab.doctor._finding import Finding
 from trimtab.doctor._register import register_check
 from trimtab.errors import ConfigError
-from trimtab.exporting._scaling import check_scaling
+from trimtab.models._scaling import check_scaling
 
 __all__ = ["image_scaling"]
 

@@ -7,11 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from trimtab.pipeline.steps._bench import Bench, Outcome, Preview, check, perform
+from trimtab.pipeline.steps._cluster import ClusterStep
 from trimtab.pipeline.steps._distill import DistillStep
+from trimtab.pipeline.steps._doctor import DoctorStep
 from trimtab.pipeline.steps._export import ExportStep
 from trimtab.pipeline.steps._load import LoadStep
 from trimtab.pipeline.steps._prune import PruneStep
 from trimtab.pipeline.steps._prune_channels import PruneChannelsStep
+from trimtab.pipeline.steps._quantize_aware import QuantizeAwareStep
 from trimtab.pipeline.steps._select import SelectStep
 from trimtab.pipeline.steps._sensitivity import SensitivityStep
 from trimtab.pipeline.steps._step import StepSettings
@@ -20,13 +23,16 @@ from trimtab.pipeline.steps._train import TrainStep
 __all__ = [
     "STEPS",
     "Bench",
+    "ClusterStep",
     "DistillStep",
+    "DoctorStep",
     "ExportStep",
     "LoadStep",
     "Outcome",
     "Preview",
     "PruneChannelsStep",
     "PruneStep",
+    "QuantizeAwareStep",
     "SelectStep",
     "SensitivityStep",
     "Step",
@@ -42,7 +48,10 @@ STEPS: dict[str, type[StepSettings]] = {
     "load": LoadStep,
     "prune": PruneStep,
     "prune_channels": PruneChannelsStep,
+    "cluster": ClusterStep,
+    "quantize_aware": QuantizeAwareStep,
     "sensitivity": SensitivityStep,
+    "doctor": DoctorStep,
     "select": SelectStep,
     "export": ExportStep,
 }
@@ -54,7 +63,10 @@ Step = Annotated[
     | LoadStep
     | PruneStep
     | PruneChannelsStep
+    | ClusterStep
+    | QuantizeAwareStep
     | SensitivityStep
+    | DoctorStep
     | SelectStep
     | ExportStep,
     Field(discriminator="do"),

@@ -75,6 +75,11 @@ class PruneStep(StepSettings, PruningOptions):
             raise ValueError(
                 f"step {self.name!r} takes its targets from {parent!r}, which is no sensitivity step"
             )
+        if scan.scheme is not None:
+            raise ValueError(
+                f"step {self.name!r} takes its targets from {parent!r}, which quantizes layers (scheme "
+                f"{scan.scheme}) and says nothing about zeros; name a sensitivity step without scheme"
+            )
         if self.granularity != scan.granularity:
             raise ValueError(
                 f"step {self.name!r} has granularity {self.granularity}, but the targets of {parent!r} are "

@@ -10,13 +10,13 @@ from trimtab._atomic import write_json
 from trimtab._records import to_plain
 from trimtab.errors import ConfigError, ModelError
 from trimtab.pipeline._channel_options import ChannelOptions
+from trimtab.pipeline._teacher_options import ITSELF
 from trimtab.pipeline.steps._bench import Bench, Outcome, Preview, check, perform
 from trimtab.pipeline.steps._step import StepSettings
 
 __all__ = ["PruneChannelsStep"]
 
 _GROUPS = "channels.json"
-_ITSELF = "itself"
 
 
 class PruneChannelsStep(StepSettings, ChannelOptions):
@@ -35,7 +35,7 @@ class PruneChannelsStep(StepSettings, ChannelOptions):
     @property
     def parents(self) -> tuple[str, ...]:
         """The step whose model is pruned, and the one that teaches."""
-        other = self.teacher if self.teacher not in (None, _ITSELF, self.from_) else None
+        other = self.teacher if self.teacher not in (None, ITSELF, self.from_) else None
         return (self.from_, other) if other else (self.from_,)
 
     @property
@@ -50,7 +50,7 @@ def _prune_channels(step: PruneChannelsStep, bench: Bench) -> Outcome:
 
     model = bench.parent_model(step.from_)
     write_json(bench.folder / _GROUPS, channel_pruning.explain(model, round_to=step.round_to).to_data())
-    taught = step.teacher not in (None, _ITSELF)
+    taught = step.teacher not in (None, ITSELF)
     result = channel_pruning.prune_channels(
         model,
         bench.data,
@@ -60,7 +60,7 @@ def _prune_channels(step: PruneChannelsStep, bench: Bench) -> Outcome:
     )
     record = to_plain(result)
     record.pop("history", None)
-    record["teacher"] = step.from_ if step.teacher == _ITSELF else step.teacher
+    record["teacher"] = step.from_ if step.teacher == ITSELF else step.teacher
     done = bench.outcome(result.model, record, result.history)
     if not step.judged:  # what was trained before the removal says nothing about what is left
         for name in ("val_accuracy", "val_loss"):

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from trimtab.errors import ConfigError
-from trimtab.exporting._scaling import check_scaling
+from trimtab.models._scaling import check_scaling
 
 
 @pytest.fixture(scope="module")
