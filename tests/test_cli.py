@@ -52,6 +52,7 @@ def test_built_in_recipes_are_listed(cli: Callable) -> None:
         (["train"], "Missing option"),
         (["train", "--data", "digits", "--out", "model.txt"], "ends in .keras"),
         (["train", "--data", "digits", "--size", "32"], "such as 32x32"),
+        (["train", "--data", "digits", "--input-range", "1,0"], "such as 0,255"),
         (["train", "--data", "digits", "--set", "dense"], "key=value"),
         (["report", "nowhere"], "nowhere"),
         (["benchmark", "a.tflite", "--data", "digits"], "does not exist"),

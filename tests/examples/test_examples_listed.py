@@ -11,7 +11,12 @@ SCRIPTS = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob
 
 
 def test_each_folder_is_here() -> None:
-    assert {script.split("/")[0] for script in SCRIPTS} == {"channels", "distillation", "pruning"}
+    assert {script.split("/")[0] for script in SCRIPTS} == {
+        "channels",
+        "distillation",
+        "pruning",
+        "quantization",
+    }
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

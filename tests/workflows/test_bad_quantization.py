@@ -35,7 +35,7 @@ def used_to_bytes() -> str:
 
 def quantized_by_keras() -> str:
     model = keras.models.load_model(plain())
-    model.quantize("int8")
+    model.layers[-1].quantize("int8")
     model.save("model.keras")
     return "model.keras"
 
@@ -100,7 +100,7 @@ CASES: dict[str, tuple[Callable[[], str], Callable[[], str], tuple[tuple[str, ..
         plain,
         lambda: images(np.zeros(60, np.int64)),
         (AWARE, SCAN, INT8),
-        "calibration images are of class",
+        "training images are of one class only",
     ),
     "another scale": (used_to_bytes, images, (AWARE, SCAN, INT8), "are not scaled as those of the training"),
     "quantized by Keras": (quantized_by_keras, images, (AWARE, SCAN, INT8), "quantized already"),
@@ -144,6 +144,16 @@ def test_layers_without_integers_are_named_and_stay_float(
     assert "soft stays float: LiteRT has no int8 kernel for the activation 'softplus'" in shown.out
     shown = cli("export", "aware.keras", "--data", data)
     assert shown.code == 0, shown.err
+
+
+def test_images_scaled_as_in_training_calibrate(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["export", used_to_bytes(), "--data", images(), "--scheme", "int8"]
+    assert "--input-range" in cli(*words).err
+    result = cli(*words, "--input-range", "0,255")
+    assert result.code == 0, result.err
 
 
 def test_four_bits_say_what_they_are_for(

@@ -15,6 +15,7 @@ from trimtab.cli._options import (
     DataDir,
     DataName,
     Exclude,
+    InputRange,
     Json,
     LayerNames,
     LayerTypes,
@@ -74,6 +75,7 @@ def cluster(
     learning_rate: LearningRate = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -104,7 +106,7 @@ def cluster(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     network = trimtab.load_model(model)
     arguments = options.cluster_arguments(network)

@@ -17,6 +17,7 @@ from trimtab.cli._options import (
     DataDir,
     DataName,
     Epochs,
+    InputRange,
     Json,
     LearningRate,
     Limit,
@@ -84,6 +85,7 @@ def distill(
     learning_rate: LearningRate = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -113,7 +115,7 @@ def distill(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     network = trimtab.load_model(student)
     teachers = [trimtab.load_model(path) for path in teacher]

@@ -9,7 +9,7 @@ import typer
 
 from trimtab import _choices
 from trimtab._quiet import import_backend
-from trimtab.cli._options import DataDir, Json, Limit, ModelFile, Seed, Size, load_images
+from trimtab.cli._options import DataDir, InputRange, Json, Limit, ModelFile, Seed, Size, load_images
 from trimtab.errors import ConfigError, TrimtabError, nearest
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def doctor(
     latency: Annotated[bool, typer.Option("--latency/--no-latency", help="Time the files.")] = True,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -64,7 +65,7 @@ def doctor(
     _check_scheme(scheme)
     if fix is not None:
         _check_fix(fix, model)
-    images = load_images(data, data_dir, size, limit, seed) if data is not None else None
+    images = load_images(data, data_dir, size, limit, seed, input_range) if data is not None else None
     import_backend()
     from trimtab.doctor import diagnose
 

@@ -15,6 +15,7 @@ from trimtab.cli._options import (
     CalibrationMethod,
     DataDir,
     DataName,
+    InputRange,
     Json,
     KeepFloat,
     Limit,
@@ -67,6 +68,7 @@ def export(
     compress: Annotated[bool, typer.Option("--compress", help="Also write a .gz beside the file.")] = False,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -90,7 +92,7 @@ def export(
         correct_bias=correct_bias,
     )
     kind = file_format(out, kind) if out is not None else kind or "litert"
-    images = load_images(data, data_dir, size, None, seed) if data is not None else None
+    images = load_images(data, data_dir, size, None, seed, input_range) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
     scheme = scheme or _usual_scheme(network, kind)
@@ -142,6 +144,7 @@ def benchmark(
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that run a file.")] = 1,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -156,7 +159,7 @@ def benchmark(
 
     subjects = _subjects(files)
     chosen = _subject_name(baseline, subjects) if baseline is not None else _first_file(subjects)
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
     _tables.show_benchmark(result, as_json=json)

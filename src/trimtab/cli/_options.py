@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ __all__ = [
     "Exclude",
     "Granularity",
     "Importance",
+    "InputRange",
     "Json",
     "KeepFloat",
     "LayerNames",
@@ -66,6 +68,14 @@ Limit = Annotated[
     ),
 ]
 Size = Annotated[str | None, typer.Option("--size", help="Resize images to HEIGHTxWIDTH, such as 32x32.")]
+InputRange = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range",
+        metavar="LOW,HIGH",
+        help="What black and white become for the model, such as 0,255 or -1,1. Default: 0,1.",
+    ),
+]
 ModelFile = Annotated[Path, typer.Argument(exists=True, help="A .keras or legacy .h5 file.")]
 DataName = Annotated[
     str, typer.Option("--data", help="digits, mnist, fashion_mnist, cifar10, or a folder, .npz or .zip.")
@@ -186,14 +196,36 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
+def _parse_range(text: str | None) -> tuple[float, float]:
+    """Reads ``0,255`` as what black and white become.
+
+    Raises:
+        ConfigError: the text is something else.
+    """
+    if text is None:
+        return 0.0, 1.0
+    try:
+        low, high = (float(end) for end in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(f"--input-range needs LOW,HIGH such as 0,255 or -1,1; received {text!r}.")
+    return low, high
+
+
 def load_images(
-    source: str, data_dir: Path | None, size: str | None, limit: int | None, seed: int
+    source: str,
+    data_dir: Path | None,
+    size: str | None,
+    limit: int | None,
+    seed: int,
+    input_range: str | None = None,
 ) -> ImageData:
     """Loads images as the options of a command say."""
-    pixels = _parse_size(size)
+    pixels, ends = _parse_size(size), _parse_range(input_range)
     from trimtab.data import load_data
 
-    return load_data(source, data_dir=data_dir, size=pixels, limit=limit, seed=seed)
+    return load_data(source, data_dir=data_dir, size=pixels, limit=limit, seed=seed, input_range=ends)
 
 
 def check_model_ending(path: Path) -> None:

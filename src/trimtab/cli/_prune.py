@@ -18,6 +18,7 @@ from trimtab.cli._options import (
     Exclude,
     Granularity,
     Importance,
+    InputRange,
     Json,
     LayerNames,
     LayerTypes,
@@ -107,6 +108,7 @@ def prune(
     learning_rate: LearningRate = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -141,7 +143,7 @@ def prune(
     )
     if rewind_to is not None and rewind != "weights":
         raise ConfigError("--rewind-to names the weights to put back; add --rewind weights, or leave it out.")
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     network = trimtab.load_model(model)
     arguments = options.prune_arguments(network)

@@ -15,6 +15,7 @@ from trimtab.cli._options import (
     BatchSize,
     DataDir,
     Exclude,
+    InputRange,
     Json,
     LayerNames,
     LearningRate,
@@ -132,6 +133,7 @@ def prune_channels(
     learning_rate: LearningRate = 1e-3,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -176,7 +178,7 @@ def prune_channels(
         learning_rate=learning_rate,
     )
     _check(options, data, teacher)
-    images = load_images(data, data_dir, size, limit, seed) if data is not None else None
+    images = load_images(data, data_dir, size, limit, seed, input_range) if data is not None else None
     import_backend()
     network = trimtab.load_model(model)
     master, other = loaded_teacher(teacher)

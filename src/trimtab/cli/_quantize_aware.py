@@ -17,6 +17,7 @@ from trimtab.cli._options import (
     CalibrationMethod,
     DataDir,
     DataName,
+    InputRange,
     Json,
     KeepFloat,
     LearningRate,
@@ -75,6 +76,7 @@ def quantize_aware(
     learning_rate: LearningRate = 1e-4,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -110,7 +112,7 @@ def quantize_aware(
     )
     options.check_teacher(teacher, typed())
     check_teacher_file(teacher)
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     network = trimtab.load_model(model)
     master, other = loaded_teacher(teacher)

@@ -17,6 +17,7 @@ from trimtab.cli._options import (
     Exclude,
     Granularity,
     Importance,
+    InputRange,
     Json,
     LayerNames,
     LayerTypes,
@@ -85,6 +86,7 @@ def sensitivity(
     ] = None,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -115,7 +117,7 @@ def sensitivity(
             raise ConfigError("--sparsity is for a scan of pruning; leave it out, or leave --scheme out.")
         check_total(sparsity, granularity, typed())
     _check_picture(out)
-    data_set = load_images(data, data_dir, size, limit, seed)
+    data_set = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     network = trimtab.load_model(model)
     if scheme is None:

@@ -14,6 +14,7 @@ from trimtab.cli._options import (
     DataDir,
     DataName,
     Epochs,
+    InputRange,
     Json,
     LearningRate,
     Limit,
@@ -64,6 +65,7 @@ def train(
     ] = None,
     data_dir: DataDir = None,
     size: Size = None,
+    input_range: InputRange = None,
     limit: Limit = None,
     seed: Seed = 0,
     json: Json = False,
@@ -90,7 +92,7 @@ def train(
     training = TrainingOptions.checked(
         typed(), epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
-    images = load_images(data, data_dir, size, limit, seed)
+    images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
     if model is not None:
         network = trimtab.load_model(model)

@@ -54,7 +54,8 @@ def _check_rescaling(model: keras.Model, images: np.ndarray) -> None:
                 raise ConfigError(
                     f"The calibration images run from {images.min():.3g} to {images.max():.3g}, and layer "
                     f"{layer.name!r} multiplies them by {scale:.3g}: it was made for {meant}. Load the data "
-                    f"with input_range={'(0, 255)' if divides else '(0, 1)'}, as in training."
+                    f"with input_range={'(0, 255)' if divides else '(0, 1)'} (--input-range "
+                    f"{'0,255' if divides else '0,1'}), as in training."
                 )
         elif layer is not model and layer.weights and _keras_internals.graph_of(layer) is None:
             return
@@ -79,7 +80,8 @@ def _statistics_fit(model: keras.Model, images: np.ndarray) -> bool:
             raise ConfigError(
                 "The calibration images are not scaled as those of the training: what reaches layer "
                 f"{name!r} deviates {deviation:.3g} times as much as it remembers. They run from "
-                f"{images.min():.3g} to {images.max():.3g}; load the data with the training's input_range."
+                f"{images.min():.3g} to {images.max():.3g}; load the data with the training's input_range "
+                "(--input-range)."
             )
     return any(1 / _NEAR <= deviation <= _NEAR for _, deviation in seen)
 
