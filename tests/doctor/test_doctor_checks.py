@@ -228,6 +228,19 @@ def test_what_does_not_convert_names_the_keras_layer() -> None:
     assert list(_conversion.conversion(seen)) == []
 
 
+def test_a_model_that_was_trained_for_integers_is_no_problem() -> None:
+    """Its float file is refused on purpose, and its own layers are not strangers."""
+    from trimtab.quantization import calibrated
+
+    model = net(layers.Conv2D(8, 3, activation="relu"))
+    aware = calibrated(model, np.random.default_rng(0).random((10, *model.input_shape[1:]), np.float32))
+    seen = examined(aware)
+    assert only(_precision.quantized_already(seen)).name == "carries-ranges"
+    assert list(_conversion.conversion(seen)) == []
+    assert list(_float_layers.float_layers(seen)) == []
+    assert seen.macs == examined(model).macs
+
+
 def test_images_that_are_scaled_otherwise(digits: Any) -> None:
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(10)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from trimtab import _keras_internals, channels, models, quantization
+from trimtab import _keras_internals, channels, litert, models, quantization
 from trimtab.doctor._files import Files
 from trimtab.errors import ConfigError, ModelError
 from trimtab.litert import Scheme
@@ -134,8 +134,8 @@ class Examined:
     @cached_property
     def kept_float(self) -> Mapping[str, str]:
         """Layers (of the model as it was given) that stay float in an int8 file, each with the reason."""
-        if self.placed is None or self.folded is None:
-            return {}
+        if self.placed is None or self.folded is None or litert.carries_ranges(self.model):
+            return {}  # a model with quantizers has them where they belong
         kept: dict[str, str] = {}
         for name, why in self.placed[1].kept_float.items():
             for path in self.folded.origin.get(name, (name,)):

@@ -11,6 +11,7 @@ from keras import ops
 
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError, nearest
+from trimtab.models import layer_macs
 from trimtab.quantization._grid import fake_quantized, grid, snapped, through
 
 __all__ = ["RANGES", "FakeQuantizer"]
@@ -217,3 +218,9 @@ def _is_rectifier(operation: Any) -> bool:
     if type(operation) is keras.layers.Activation:
         return keras.activations.serialize(operation.activation) in ("relu", "relu6")
     return type(operation) is keras.layers.ReLU
+
+
+@layer_macs.register(FakeQuantizer)
+def _rounds(layer: FakeQuantizer, inputs: object, outputs: object) -> int:  # noqa: ARG001
+    """It rounds each number alone, and an int8 file rounds as part of the layer before it."""
+    return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from trimtab import litert
 from trimtab.doctor._examined import Examined
 from trimtab.doctor._finding import Finding
 from trimtab.doctor._register import register_check
@@ -20,6 +21,8 @@ def conversion(examined: Examined) -> Iterator[Finding]:
     refusal = examined.files.of("float32")
     if isinstance(refusal, bytes) or examined.image_shape is None:
         return  # that there is no image size is told elsewhere
+    if litert.carries_ranges(examined.model):
+        return  # and so is that it has no float file
     lacks = _LACKS.match(refusal)
     if lacks is None:
         yield Finding(
