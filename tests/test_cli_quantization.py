@@ -132,11 +132,13 @@ def test_layers_that_quantization_hurts_are_printed_for_machines(cli: Callable, 
     from trimtab.quantization import QuantizationSensitivity
 
     words = ["sensitivity", model, "--data", "digits", "--limit", 200, "--scheme", "int8", "--json"]
+    words += ["--out", "layers.png"]
     result = cli(*words, "--max-drop", 0, "--images", 20, "--calibration-method", "mse")
     assert result.code == 0, result.err
     record = json.loads(result.out)
     mixed, picture = record.pop("mixed"), record.pop("picture")
-    assert (mixed["scheme"], mixed["max_drop"], picture) == ("int8", 0, None)
+    assert (mixed["scheme"], mixed["max_drop"], picture) == ("int8", 0, "layers.png")
+    assert Path("layers.png").read_bytes().startswith(b"\x89PNG")
     assert QuantizationSensitivity.from_record(record).images == 20
 
 

@@ -187,7 +187,7 @@ def _scan_quantization(
     try:
         if (drop := options.max_drop) is not None:
             mixed = trimtab.quantization.mixed(network, data, max_drop=drop, sensitivity=scan, **arguments)
-        picture = trimtab.reporting.draw_sensitivity(scan.to_data(), out) if out is not None else None
+        picture = trimtab.reporting.draw_sensitivity(scan, out) if out is not None else None
     except TrimtabError as error:  # the scan took long: it is shown whatever comes after it
         failed = error
     _quantization_tables.show_quantization_sensitivity(scan, mixed, picture, as_json=as_json)

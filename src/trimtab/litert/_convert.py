@@ -27,7 +27,7 @@ from trimtab.litert._scheme import Scheme
 from trimtab.litert._scheme import scheme as find_scheme
 from trimtab.litert._signature import image_shape_of, predict
 
-__all__ = ["convert"]
+__all__ = ["convert", "refuse_quantized"]
 
 
 def convert(
@@ -65,7 +65,7 @@ def convert(
         MissingExtraError: the scheme needs `ai-edge-quantizer`, which is not installed.
     """
     kind = find_scheme(scheme)
-    _refuse_quantized(model)
+    refuse_quantized(model)
     aware = carries_ranges(model)
     if aware:
         check_ranges(model, kind)
@@ -99,14 +99,14 @@ def convert(
     return content
 
 
-def _refuse_quantized(model: keras.Model) -> None:
+def refuse_quantized(model: keras.Model) -> None:
     """Refuses a model whose weights Keras has made integers of already."""
     for layer in _keras_internals.all_layers(model):
         mode = getattr(getattr(layer, "dtype_policy", None), "quantization_mode", None)
         if mode is not None:
             raise ModelError(
                 f"Layer {layer.name!r} of model {model.name!r} is quantized already (Keras' {mode!r}): its "
-                "float weights are gone, and LiteRT has no operators for it. Export the model as it was "
+                "float weights are gone, and LiteRT has no operators for it. Take the model as it was "
                 "before model.quantize()."
             )
 

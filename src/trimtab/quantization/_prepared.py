@@ -13,6 +13,7 @@ import numpy as np
 import trimtab.quantization._rules  # noqa: F401 - Keras' own layers are known from here on
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError, ModelError, nearest
+from trimtab.litert._convert import refuse_quantized
 from trimtab.quantization._assembly import Settings, assembled
 from trimtab.quantization._calibration import Calibration, Floats, calibrate
 from trimtab.quantization._fake_quantizer import RANGES
@@ -116,6 +117,7 @@ def _check(model: Any, settings: Settings) -> None:
             f"Model {model.name!r} has fake-quantizers already. Train it on with model.fit or trimtab.train, "
             "or take them out first: trimtab.quantization.strip(model)."
         )
+    refuse_quantized(model)
     _checked_bits(settings.weights_bits)
     if settings.ranges not in RANGES:
         raise ConfigError(
