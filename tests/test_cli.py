@@ -116,13 +116,15 @@ def test_own_model_through_every_command(
         exported = cli("export", f"{model}.keras", "--scheme", "int8", "--data", "digits", "--json")
         assert exported.code == 0, exported.err
         assert json.loads(exported.out)["parity"]["passed"] is True
-    measured = cli(
-        "benchmark", "a.keras", "a-int8.tflite", "b-int8.tflite", "--data", "digits", "--limit", 50, "--json"
-    )
+    files = ["a.keras", "a-int8.tflite", "b-int8.tflite"]
+    measured = cli("benchmark", *files, "--data", "digits", "--limit", 50, "--behaviour", "--json")
     assert measured.code == 0, measured.err
     rows = {row["name"]: row["measurements"] for row in json.loads(measured.out)["rows"]}
     assert set(rows) == {"a.keras", "a-int8.tflite", "b-int8.tflite"}
     assert rows["b-int8.tflite"]["gzip_bytes"]["value"] < rows["a-int8.tflite"]["gzip_bytes"]["value"]
+    behaviour = json.loads(measured.out)["behaviour"]
+    assert behaviour["baseline"] == "a.keras"
+    assert len(behaviour["rows"][1]["classes"]) == 10
 
 
 def test_tables_for_people(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +133,11 @@ def test_tables_for_people(cli: Callable, tmp_path: Path, monkeypatch: pytest.Mo
     assert "val. accuracy" in cli("train", "--data", "digits", *small, "--out", "a.keras").out
     assert "sparsity" in cli("prune", "a.keras", "--data", "digits", "--epochs", 1, "--out", "b.keras").out
     assert "same answer as the model" in cli("export", "b.keras", "--data", "digits", "--out", "b.tflite").out
-    assert "b.tflite" in cli("benchmark", "b.tflite", "--data", "digits", "--limit", 20).out
+    words = ["benchmark", "b.keras", "b.tflite", "--data", "digits", "--limit", 20]
+    measured = cli(*words, "--behaviour").out
+    assert "b.tflite (baseline)" in measured  # of the speed
+    assert "b.keras (baseline)" in measured  # of the behaviour
+    assert "b.tflite: no class changed by more than chance." in measured
 
 
 def test_a_stopped_training_with_other_settings_begins_anew(

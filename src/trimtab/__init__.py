@@ -43,7 +43,13 @@ if TYPE_CHECKING:
         workers,
         zoo,
     )
-    from trimtab.benchmarking import BenchmarkResult, Measurement, benchmark
+    from trimtab.benchmarking import (
+        BehaviourResult,
+        BenchmarkResult,
+        Measurement,
+        benchmark,
+        compare_behaviour,
+    )
     from trimtab.channel_pruning import ChannelPruningResult, prune_channels
     from trimtab.clustering import ClusteringResult, cluster
     from trimtab.data import Augmentation, ImageData, load_data
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "Augmentation",
+    "BehaviourResult",
     "BenchmarkResult",
     "ChannelPruningResult",
     "ClusteringResult",
@@ -78,6 +85,7 @@ __all__ = [
     "channels",
     "cluster",
     "clustering",
+    "compare_behaviour",
     "data",
     "diagnose",
     "distill",
@@ -111,6 +119,7 @@ __all__ = [
 _ROOMS = {
     "Artifact": "exporting",
     "Augmentation": "data",
+    "BehaviourResult": "benchmarking",
     "BenchmarkResult": "benchmarking",
     "ChannelPruningResult": "channel_pruning",
     "ClusteringResult": "clustering",
@@ -124,6 +133,7 @@ _ROOMS = {
     "TrainingResult": "training",
     "benchmark": "benchmarking",
     "cluster": "clustering",
+    "compare_behaviour": "benchmarking",
     "diagnose": "doctor",
     "distill": "distillation",
     "export": "exporting",

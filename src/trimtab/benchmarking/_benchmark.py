@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trimtab._versions import versions
-from trimtab.benchmarking._answers import Answers, accuracy, accuracy_difference, answers, loss
+from trimtab.benchmarking._answers import Answers, accuracy, accuracy_difference, loss
 from trimtab.benchmarking._comparison import latency as latency_of
 from trimtab.benchmarking._comparison import size_reduction, speed_up
 from trimtab.benchmarking._latency import Timing, time_interleaved
 from trimtab.benchmarking._machine import machine
 from trimtab.benchmarking._measurement import Measurement, Row
 from trimtab.benchmarking._result import BenchmarkResult
-from trimtab.errors import ConfigError, DataError, nearest
+from trimtab.benchmarking._subjects import asked, named_baseline, opened, split_of
+from trimtab.errors import ConfigError
 from trimtab.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from trimtab.exporting import Artifact
 
 __all__ = ["benchmark"]
-
-_SPLITS = ("test", "validation", "train")
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,6 @@ class _Settings:
             raise ConfigError(
                 f"confidence must lie between 0 and 1, such as 0.95. "
                 f"Received: confidence={self.confidence!r}."
-            )
-        if self.split not in _SPLITS:
-            raise ConfigError(
-                f"split must be one of {', '.join(_SPLITS)}. Received: split={self.split!r}."
-                f"{nearest(str(self.split), _SPLITS)}"
             )
 
 
@@ -116,7 +110,7 @@ def benchmark(
         print(trimtab.benchmark({"float": model, "int8": "digits.tflite"}, data))
     """
     settings = _Settings(
-        baseline=_named_baseline(subjects, baseline),
+        baseline=named_baseline(subjects, baseline, "benchmark"),
         threads=threads,
         rounds=rounds,
         seconds=seconds,
@@ -127,24 +121,22 @@ def benchmark(
         confidence=confidence,
         seed=seed,
     )
-    images: Split = getattr(data, split)
-    if len(images) == 0:
-        raise DataError(f"The {split} part of {data.name} holds no image, so nothing can be measured on it.")
-    opened = _opened(subjects, data, threads)
+    images = split_of(data, split)
+    measured = opened(subjects, data, threads)
     shown = progress if progress is not None else Silent()
-    given = {one.name: _answers(one, images, shown) for one in opened}
+    given = {one.name: asked(one, images, shown) for one in measured}
     taken: dict[str, dict[str, Measurement]] = {
         one.name: {measurement.name: measurement for measurement in one.sizes(tuple(data.image_shape))}
-        for one in opened
+        for one in measured
     }
-    timings = _timings(opened, images, settings, shown)
+    timings = _timings(measured, images, settings, shown)
     if memory:
-        with shown.task("measure memory", len(opened), "subjects") as task:
-            for one in opened:
-                measured = one.memory()
-                taken[one.name][measured.name] = measured
+        with shown.task("measure memory", len(measured), "subjects") as task:
+            for one in measured:
+                peak = one.memory()
+                taken[one.name][peak.name] = peak
                 task.advance()
-    rows = tuple(_row(one, opened, given, taken, timings, settings) for one in opened)
+    rows = tuple(_row(one, measured, given, taken, timings, settings) for one in measured)
     return BenchmarkResult(
         rows=rows,
         baseline=settings.baseline,
@@ -161,53 +153,10 @@ def benchmark(
     )
 
 
-def _named_baseline(subjects: Mapping[str, Any], baseline: str | None) -> str:
-    """Gives the name of the baseline, after checking the names."""
-    if not isinstance(subjects, Mapping) or not subjects:
-        came = "no subject" if isinstance(subjects, Mapping) else f"a {type(subjects).__name__}"
-        raise ConfigError(
-            "benchmark needs at least one subject, by name, such as {'float': model, 'int8': 'a.tflite'}. "
-            f"Received: {came}."
-        )
-    odd = [name for name in subjects if not isinstance(name, str) or not name.strip()]
-    if odd:
-        raise ConfigError(f"The name of a subject must be a text that is not empty. Received: {odd[0]!r}.")
-    if baseline is not None and baseline not in subjects:
-        raise ConfigError(
-            f"baseline must be one of the subjects {list(subjects)}. Received: baseline={baseline!r}."
-            f"{nearest(baseline, subjects)}"
-        )
-    return next(iter(subjects)) if baseline is None else baseline
-
-
-def _opened(subjects: Mapping[str, Any], data: ImageData, threads: int) -> list[Subject]:
-    """Opens and checks every subject before the first is measured."""
-    # Imported here: the backend loads with them, and `machine()` must do without.
-    from trimtab.benchmarking import _keras_subject, _litert_subject  # noqa: F401 - they register themselves
-    from trimtab.benchmarking._subject import subject
-
-    opened = [subject(source, name, threads) for name, source in subjects.items()]
-    for one in opened:
-        one.check(data)
-    return opened
-
-
-def _answers(one: Subject, images: Split, shown: Progress) -> Answers:
-    """Asks one subject for all images."""
-    with shown.task(f"evaluate {one.name}", len(images), "images") as task:
-        return answers(
-            lambda start, stop: one.scores(images.inputs(start, stop)),
-            images.labels,
-            probabilities=one.probabilities,
-            name=one.name,
-            advance=task.advance,
-        )
-
-
 _Timings = dict[str, dict[str, tuple[Timing, "TimedCall"]]]
 
 
-def _timings(opened: list[Subject], images: Split, settings: _Settings, shown: Progress) -> _Timings:
+def _timings(measured: list[Subject], images: Split, settings: _Settings, shown: Progress) -> _Timings:
     """Times all subjects against each other; by measurement name, then by subject."""
     wanted = {"latency_ms": 1} if settings.latency else {}
     if settings.batch is not None:
@@ -217,7 +166,7 @@ def _timings(opened: list[Subject], images: Split, settings: _Settings, shown: P
         # A split smaller than the batch is repeated; what the pixels show does not change the time.
         batch = images.inputs(0, count)
         batch = batch[[index % len(batch) for index in range(count)]]
-        calls = {one.name: one.timed(batch) for one in opened}
+        calls = {one.name: one.timed(batch) for one in measured}
         with shown.task(
             f"time {'one image' if count == 1 else f'{count} images'}", settings.rounds, "rounds"
         ) as task:
@@ -234,7 +183,7 @@ def _timings(opened: list[Subject], images: Split, settings: _Settings, shown: P
 
 def _row(
     one: Subject,
-    opened: list[Subject],
+    measured: list[Subject],
     given: Mapping[str, Answers],
     taken: Mapping[str, dict[str, Measurement]],
     timings: _Timings,
@@ -259,7 +208,7 @@ def _row(
                 f"{name}: the times had not settled when the warm-up ended; other work may have run."
             )
         if name == "latency_ms":
-            kinds = {subject.name: subject.kind for subject in opened}
+            kinds = {subject.name: subject.kind for subject in measured}
             same = kinds[first] == one.kind
             found.append(speed_up(timing, of_subjects[first][0], same, confidence, settings.seed))
     return Row(one.name, one.kind, {each.name: each for each in found}, tuple(notes), samples)

@@ -32,6 +32,10 @@ class Measurement:
     confidence: float = 0.95
     method: str = ""
 
+    def excludes(self, number: float) -> bool:
+        """Tells whether the interval leaves no room for a number; never so where there is no interval."""
+        return self.low is not None and self.high is not None and not self.low <= number <= self.high
+
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.name}: not measured. {self.method}"

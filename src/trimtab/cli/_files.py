@@ -10,6 +10,9 @@ import typer
 
 from trimtab._choices import FORMAT_ENDINGS, FileFormat, Scheme, Softmax, file_format
 from trimtab._quiet import import_backend
+from trimtab._records import to_plain
+from trimtab.cli._behaviour_table import show_behaviour
+from trimtab.cli._console import print_json
 from trimtab.cli._options import (
     Calibration,
     CalibrationMethod,
@@ -142,6 +145,14 @@ def benchmark(
         ),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that run a file.")] = 1,
+    behaviour: Annotated[
+        bool,
+        typer.Option(
+            "--behaviour",
+            help="Also compare classes, changed answers, calibration and robustness, with the first file "
+            "unless --baseline says otherwise.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     size: Size = None,
     input_range: InputRange = None,
@@ -151,7 +162,8 @@ def benchmark(
 ) -> None:
     """Measure models and files side by side.
 
-    Accuracy, loss, size, speed and memory, each with its uncertainty.
+    Accuracy, loss, size, speed and memory, each with its uncertainty; with --behaviour also what accuracy
+    hides.
     """
     import trimtab
     from trimtab.cli import _tables
@@ -161,8 +173,26 @@ def benchmark(
     chosen = _subject_name(baseline, subjects) if baseline is not None else _first_file(subjects)
     images = load_images(data, data_dir, size, limit, seed, input_range)
     import_backend()
-    result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=for_terminal())
-    _tables.show_benchmark(result, as_json=json)
+    shown = for_terminal()
+    result = trimtab.benchmark(subjects, images, baseline=chosen, threads=threads, progress=shown)
+    if not behaviour:
+        _tables.show_benchmark(result, as_json=json)
+        return
+    compared = trimtab.compare_behaviour(
+        subjects,
+        images,
+        # Speed is compared between files, behaviour with what was there before the file.
+        baseline=chosen if baseline is not None else None,
+        threads=threads,
+        seed=seed,
+        predictions=result.predictions,
+        progress=shown,
+    )
+    if json:
+        print_json({**to_plain(result), "behaviour": compared})
+        return
+    _tables.show_benchmark(result, as_json=False)
+    show_behaviour(compared)
 
 
 def _first_file(subjects: Mapping[str, Path]) -> str:

@@ -6,7 +6,7 @@
     recipe.yaml             the recipe with every default filled in; runs again
     data/samples.png        a sheet of the images
     steps/<step>/           result.json (written last: then the step is done), model.keras, history.csv, ...
-    benchmark/              result.json, predictions.npz, mistakes.npz
+    benchmark/              result.json, predictions.npz, mistakes.npz, behaviour.json, changed.npz
     plots/*.png, report.html
 """
 

@@ -30,12 +30,12 @@ def measure(
     out: Path,
     progress: Progress,
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Measures the recipe's subjects and writes predictions and mistakes into `out`.
+    """Measures the recipe's subjects and writes predictions, mistakes and behaviour into `out`.
 
     Returns:
         The benchmark's record, and the files that were written, by their roles.
     """
-    from trimtab.benchmarking import benchmark
+    from trimtab.benchmarking import benchmark, compare_behaviour, write_behaviour
     from trimtab.exporting import Artifact
     from trimtab.models import load_model
 
@@ -65,6 +65,17 @@ def measure(
     if recipe.featured in result.predictions:
         _write_arrays(out / "mistakes.npz", worst_mistakes(result, recipe.featured, data))
         files["mistakes"] = "mistakes.npz"
+    if recipe.benchmark.behaviour:
+        compared = compare_behaviour(
+            subjects,
+            data,
+            baseline=recipe.baseline,
+            threads=recipe.benchmark.threads,
+            seed=recipe.seed,
+            predictions=result.predictions,
+            progress=progress,
+        )
+        files |= write_behaviour(compared, result.predictions, data.test, out, recipe.featured)
     return to_plain(result), files
 
 

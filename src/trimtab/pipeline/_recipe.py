@@ -53,6 +53,8 @@ class BenchmarkConfig(Section):
     batch: int | None = Field(default=None, ge=2)
     """How many images are timed at once, beside one image; none are where it is left out."""
     memory: bool = True
+    behaviour: bool = True
+    """Whether classes, changed answers, calibration and robustness are compared with the baseline as well."""
 
 
 class ReportConfig(Section):
