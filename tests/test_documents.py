@@ -22,7 +22,7 @@ DOCUMENTS = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md
 ONE_PROGRAM = [
     ROOT / "docs" / f"{name}.md"
     for name in (
-        *("channel-pruning", "clustering", "distillation", "doctor", "from-tfmot", "pruning"),
+        *("behaviour", "channel-pruning", "clustering", "distillation", "doctor", "from-tfmot", "pruning"),
         *("quantization", "quantization-aware"),
     )
 ]

@@ -34,6 +34,12 @@ def fake_compression() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def fake_behaviour() -> ModuleType:
+    """The module that adds to a fake run what was compared beside accuracy."""
+    return _loaded("fake_behaviour")
+
+
+@pytest.fixture(scope="session")
 def compressed(
     tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType, fake_compression: ModuleType
 ) -> Path:

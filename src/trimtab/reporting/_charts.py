@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from trimtab.reporting import _bars as bars
+from trimtab.reporting._behaviour_charts import behaviour_charts
 from trimtab.reporting._channel_maps import channel_maps
 from trimtab.reporting._chart import Chart, Matrix
 from trimtab.reporting._curves import curves
@@ -29,6 +30,7 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         bars.accuracy_bars(data),
         bars.size_bars(data),
         bars.quantized_bars(data),
+        *behaviour_charts(data),
         _matrix(data),
         bars.zero_bars(data),
         bars.count_bars(data),

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from trimtab.errors import RunError
+from trimtab.reporting._behaviour import read_behaviour, read_changed
 from trimtab.reporting._data import ReportData, ResultRow, Step
 from trimtab.reporting._fields import Fields, read_fields
 from trimtab.reporting._headline import headline
@@ -87,6 +88,8 @@ def _with_measurements(data: ReportData, run: Fields, benchmark: Fields) -> Repo
         featured=featured,
         confusion=read_confusion(path, predictions, featured, data.class_names),
         mistakes=read_mistakes(data.folder, featured, data.class_names),
+        behaviour=read_behaviour(path.with_name("behaviour.json"), data.class_names),
+        changed=read_changed(path.with_name("changed.npz"), data.class_names),
         settings=benchmark.fields("settings").content,
     )
 

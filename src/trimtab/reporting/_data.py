@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from trimtab.benchmarking import BehaviourResult
     from trimtab.reporting._aware import QuantizeAware
+    from trimtab.reporting._behaviour import ChangedImages
     from trimtab.reporting._channels import ChannelPruning
     from trimtab.reporting._clustering import Clustering
     from trimtab.reporting._distillation import Distillation
@@ -304,6 +306,8 @@ class ReportData:
     featured: str | None = None
     confusion: Confusion | None = None
     mistakes: Mistakes | None = None
+    behaviour: BehaviourResult | None = None
+    changed: ChangedImages | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 

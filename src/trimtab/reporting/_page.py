@@ -13,6 +13,8 @@ from typing import Any
 from trimtab._version import __version__
 from trimtab.reporting import _formats as formats
 from trimtab.reporting._aware_section import aware_sections
+from trimtab.reporting._behaviour_chart import Panels
+from trimtab.reporting._behaviour_section import behaviour_section
 from trimtab.reporting._channel_section import channel_sections
 from trimtab.reporting._channel_words import reasons
 from trimtab.reporting._chart import Bars, Chart, Curves, Dots, Heat, Matrix, Scatter
@@ -89,6 +91,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         quantized=quantization_sections(data),
         pruned_channels=channel_sections(data),
         taught=distillation_sections(data),
+        behaviour=behaviour_section(data),
         curve_names=[step.name for step in curve_steps(data)],
         curves_cut=any(isinstance(chart, Curves) and chart.cut for chart in drawn),
         curves_taught=any(step.distillation is not None for step in curve_steps(data)),
@@ -97,7 +100,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         machine=_mapping(data.machine),
         versions=_mapping(data.versions),
         settings=_mapping(data.settings),
-        pngs={"mistakes": "plots/worst_mistakes.png"},
+        pngs={"mistakes": "plots/worst_mistakes.png", "changed": "plots/changed_answers.png"},
         version=data.version or __version__,
         describe_config=_config,
     )
@@ -137,7 +140,8 @@ def _place(chart: Chart) -> str:
 
 
 def _on_page(chart: Chart) -> _Drawn:
-    wide = isinstance(chart, Matrix | Heat | Dots) or (isinstance(chart, Bars) and len(chart.labels) > 12)
+    always = Matrix | Heat | Dots | Panels
+    wide = isinstance(chart, always) or (isinstance(chart, Bars) and len(chart.labels) > 12)
     return _Drawn(chart.key, chart.title, chart.alt, f"plots/{chart.key}.png", wide)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+from trimtab.reporting._behaviour_chart import Dumbbells, Panels, Reliability
 from trimtab.reporting._chart import (
     Bar,
     Bars,
@@ -21,6 +22,7 @@ from trimtab.reporting._chart import (
 from trimtab.reporting._lettering import for_plotly
 from trimtab.reporting._palette import BLUES, KIND_COLOURS, REDS
 from trimtab.reporting._placement import limits, log_ticks, places
+from trimtab.reporting._plotly_behaviour import dumbbells_figure, panels_figure, reliability_figure
 from trimtab.reporting._plotly_dots import dots_figure
 from trimtab.reporting._plotly_groups import groups_figure
 from trimtab.reporting._plotly_layout import plain_layout
@@ -47,6 +49,21 @@ def _groups(chart: Groups) -> dict[str, Any]:
 @figure.register
 def _dots(chart: Dots) -> dict[str, Any]:
     return dots_figure(chart)
+
+
+@figure.register
+def _dumbbells(chart: Dumbbells) -> dict[str, Any]:
+    return dumbbells_figure(chart)
+
+
+@figure.register
+def _reliability(chart: Reliability) -> dict[str, Any]:
+    return reliability_figure(chart)
+
+
+@figure.register
+def _panels(chart: Panels) -> dict[str, Any]:
+    return panels_figure(chart)
 
 
 @figure.register

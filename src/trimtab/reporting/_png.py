@@ -14,6 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from trimtab.reporting._behaviour_chart import Dumbbells, Panels, Reliability
+from trimtab.reporting._behaviour_png import draw_dumbbells, draw_panels, draw_reliability
 from trimtab.reporting._canvas import INK, MUTED, error_bars, legend, new_axes, subtitle
 from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Dots, Groups, Heat, Matrix, Scatter
 from trimtab.reporting._dots_png import draw_dots
@@ -39,6 +41,21 @@ def _groups(chart: Groups) -> Figure:
 @draw.register
 def _dots(chart: Dots) -> Figure:
     return draw_dots(chart)
+
+
+@draw.register
+def _dumbbells(chart: Dumbbells) -> Figure:
+    return draw_dumbbells(chart)
+
+
+@draw.register
+def _reliability(chart: Reliability) -> Figure:
+    return draw_reliability(chart)
+
+
+@draw.register
+def _panels(chart: Panels) -> Figure:
+    return draw_panels(chart)
 
 
 @draw.register

@@ -12,7 +12,7 @@ from trimtab.errors import RunError
 from trimtab.reporting._confusion import confusion_of
 from trimtab.reporting._data import Confusion, Mistakes
 
-__all__ = ["read_arrays", "read_confusion", "read_mistakes"]
+__all__ = ["check_classes", "check_images", "read_arrays", "read_confusion", "read_mistakes"]
 
 
 def read_confusion(
@@ -23,8 +23,8 @@ def read_confusion(
     if featured is None or not names or "labels" not in arrays or key not in arrays:
         return None
     labels, predicted = arrays["labels"], arrays[key]
-    _check_classes(path, labels, len(names))
-    _check_classes(path, predicted, len(names))
+    check_classes(path, labels, len(names))
+    check_classes(path, predicted, len(names))
     if labels.shape != predicted.shape:
         raise RunError(
             f"{path} has {len(labels)} labels and {len(predicted)} predictions. It is damaged; run again."
@@ -44,19 +44,25 @@ def read_mistakes(folder: Path, featured: str | None, names: tuple[str, ...]) ->
             f"{path} lacks {', '.join(missing)}. It is damaged; run the recipe again with --resume."
         )
     images, labels, classes, confidence = (arrays[key] for key in wanted)
-    whole = images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] in (1, 3)
-    if not whole or len({len(arrays[key]) for key in wanted}) != 1:
-        raise RunError(
-            f"{path} has images of type {images.dtype} and shape {images.shape} for {len(labels)} labels, "
-            "where uint8 and (k, h, w, 1 or 3) were needed. "
-            "It is damaged; run the recipe again with --resume."
-        )
+    check_images(path, images, (labels, classes, confidence))
     for numbers in (labels, classes):
-        _check_classes(path, numbers, len(names))
+        check_classes(path, numbers, len(names))
     return Mistakes(featured, images, labels, classes, confidence.astype(np.float64))
 
 
-def _check_classes(path: Path, numbers: np.ndarray, classes: int) -> None:
+def check_images(path: Path, images: np.ndarray, beside: tuple[np.ndarray, ...]) -> None:
+    """Raises `RunError` unless these are images that can be drawn, and what is said beside is as long."""
+    whole = images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] in (1, 3)
+    if not whole or any(len(each) != len(images) for each in beside):
+        raise RunError(
+            f"{path} has images of type {images.dtype} and shape {images.shape} for {len(beside[0])} labels, "
+            "where uint8 and (k, h, w, 1 or 3) were needed. "
+            "It is damaged; run the recipe again with --resume."
+        )
+
+
+def check_classes(path: Path, numbers: np.ndarray, classes: int) -> None:
+    """Raises `RunError` unless these are (n,) numbers of classes."""
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
     if not whole or (len(numbers) and (int(numbers.min()) < 0 or int(numbers.max()) >= classes)):
         raise RunError(

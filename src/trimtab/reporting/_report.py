@@ -30,6 +30,7 @@ def report(folder: str | Path, progress: Progress | None = None) -> Path:
         OutputError: the folder cannot be written.
     """
     from trimtab.reporting._canvas import write_png
+    from trimtab.reporting._changed_sheet import changed_sheet
     from trimtab.reporting._mistakes_sheet import mistakes_sheet
     from trimtab.reporting._page import page
     from trimtab.reporting._png import draw
@@ -46,6 +47,8 @@ def report(folder: str | Path, progress: Progress | None = None) -> Path:
             write_png(picture, plots / "summary.png")
         if data.mistakes is not None and len(data.mistakes):
             write_png(mistakes_sheet(data.mistakes, data.class_names), plots / "worst_mistakes.png")
+        if data.changed is not None and len(data.changed):
+            write_png(changed_sheet(data.changed, data.class_names), plots / "changed_answers.png")
         task.advance()
         _write_plotly(data.folder / "plotly.min.js")
         task.advance()

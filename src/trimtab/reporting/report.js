@@ -23,7 +23,7 @@
       ...layout,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
       font: { family: c.font, color: c.ink, size: 12.5 },
-      xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+      ...Object.fromEntries(Object.entries(layout).filter(([name]) => /^[xy]axis/.test(name)).map(([name, given]) => [name, axis(given)])),
       hoverlabel: { ...layout.hoverlabel, bgcolor: c.card, bordercolor: c.line, font: { color: c.ink, family: c.font, size: 13 } },
     };
   };
