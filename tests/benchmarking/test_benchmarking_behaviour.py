@@ -346,7 +346,7 @@ def test_the_record_gives_the_result_again(compared: BehaviourResult) -> None:
 
 def test_the_table_names_the_class_that_lost_most(compared: BehaviourResult) -> None:
     lines = str(compared).splitlines()
-    assert len(lines) == 2 + 3 + 3
+    assert len(lines) == 2 + 3 + 2
     assert lines[2].startswith("model (baseline)")
     assert lines[4].startswith("lame")
 

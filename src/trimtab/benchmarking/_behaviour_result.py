@@ -84,7 +84,8 @@ class BehaviourResult:
         lines = [headers, ["-" * len(header) for header in headers], *rows]
         widths = [max(len(line[place]) for line in lines) for place in range(len(headers))]
         table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-        return "\n".join([*table, *(f"{row.name}: {row.verdict}." for row in self.rows)])
+        told = [f"{row.name}: {row.verdict}." for row in self.rows if row.name != self.baseline]
+        return "\n".join([*table, *told])
 
     @classmethod
     def from_plain(cls, record: Mapping[str, Any]) -> BehaviourResult:
