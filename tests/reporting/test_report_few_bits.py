@@ -95,6 +95,7 @@ def test_verdicts_name_parent_and_control(few_bits: Path) -> None:
         "16 values a layer (3.78 bits a weight) make the download (gzip) 12.4× smaller; less accurate by 1.0 "
         "points (p < 0.001) against trained;"
     )
+    assert "the same accuracy to 0.1 points as pruned; " in told_of["both"]
     assert told_of["both"].endswith("what as many epochs without would have given was not measured")
     assert told_of["aware-int4"].startswith(
         "trained for 4-bit weights: as large and as fast as trained-int4; more accurate by 3.8 points"

@@ -259,4 +259,10 @@ def test_the_browser_draws_it(few_bits: Path, open_page: Callable[..., Any]) -> 
         )
         assert labels[1] == "conv_1 · 288"
         assert len(labels) == 7
+        below = seen.execute_script(
+            "const c = document.querySelector('[data-chart=quantization_scan]');"
+            "const box = (name) => c.querySelector(name).getBoundingClientRect();"
+            "return box('.plot').top - box('.legend').bottom"
+        )
+        assert below > -8, "the legend covers the first rows"
         assert seen.execute_script("return document.documentElement.scrollWidth") <= width

@@ -80,4 +80,5 @@ def _change(row: ResultRow, other: ResultRow | None, predictions: Mapping[str, n
     if other is None:
         return ""
     told = accuracy_change(row, other, paired_p(predictions, row.name, other.name))
-    return f"{told} against {other.name}" if told else ""
+    to = "as" if told.startswith("the same") else "against"
+    return f"{told} {to} {other.name}" if told else ""

@@ -25,9 +25,12 @@ def dots_figure(chart: Dots) -> dict[str, Any]:
         *_dots(chart.drawn(0, True), *chart.marked, "circle", 11),
         *_words(chart),
     ]
-    layout = plain_layout(chart.x_title, chart.y_title, 190 + 24 * max(len(chart.rows), 3))
-    layout["margin"]["t"] = 8
-    layout["legend"] |= {"traceorder": "reversed"}
+    layout = plain_layout(chart.x_title, chart.y_title, 200 + 24 * max(len(chart.rows), 3))
+    # The legend has the chart's whole width: above the axes alone it wraps, and covers the first rows.
+    longest = max((len(row.label) for row in chart.rows), default=0)
+    layout["margin"] |= {"t": 62, "l": 44 + round(6.9 * min(longest, 52))}
+    top = {"xref": "container", "yref": "container", "y": 1.0, "yanchor": "top"}
+    layout["legend"] |= {**top, "traceorder": "reversed"}
     layout["xaxis"] |= {"range": list(chart.x_range)}
     layout["yaxis"] |= {
         "tickvals": list(range(len(chart.rows))),
