@@ -34,6 +34,7 @@ BENCHMARKS = {
     "qat_vs_ptq": "at 4 bits within 0.3 points of float; never behind TFMOT; a step at most 1.0x a float one",
     "ptq_routes": "each scheme's file by each way to make it: accuracy, size, speed",
     "clustering": "what shared values, zeros and int8 leave of a compressed file",
+    "scaling": "how throughput grows with the workers, measured here and simulated to 64",
     "runtimes": "the same weights in LiteRT, ONNX Runtime and OpenVINO",
 }
 """The scripts, and what each is to show."""
