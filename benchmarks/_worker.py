@@ -148,6 +148,7 @@ POINTS = {
     "criterion": "_criterion_point",
     "distillation": "_distillation_point",
     "qat": "_qat_point",
+    "qat_parity": "_qat_parity_point",
     "qat_tfmot": "_qat_tfmot_point",
 }
 """What trains a point; all but TFMOT's need Trimtab, which peers do not have."""

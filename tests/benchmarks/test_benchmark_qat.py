@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import _qat_parity_point
 import _qat_plan
 import _qat_results
 import _qat_tfmot_point
+import _results
+import qat_parity
 import qat_vs_ptq
 from _qat_plan import FILES, Point, Settings
 
@@ -95,3 +98,14 @@ def test_settings_go_through_json_and_every_point_has_a_place(tmp_path: Path) ->
     assert _qat_plan.read_settings(plain) == _qat_plan.FULL
     points = [Point("cnn", "a", 0, role, rate) for role in FILES for rate in (1e-3, 3e-4)]
     assert len({_qat_plan.path_of(tmp_path, point) for point in points}) == len(points)
+
+
+def test_parity_is_promised_of_files_without_float_tensors() -> None:
+    net = _qat_parity_point.FULL.nets["resnet"]
+    found = {"same": 9_960, "images": 10_000, "largest": 3, "float_tensors": 1}
+    rows = {row.name: dataclasses.asdict(row) for row in qat_parity.rows_of(net, {"8": found})}
+    same = rows["same class, 8-bit weights"]
+    assert same["low"] < same["value"] < same["high"]
+    assert _results.verdict(same) == "no (the interval holds the limit)"
+    assert _results.verdict(rows["float tensors, 8-bit weights"]) == "no"
+    assert rows["largest difference, 8-bit weights"]["value"] == 3
