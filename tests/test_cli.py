@@ -12,7 +12,7 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
-    *("run", "train", "distill", "prune", "prune-channels", "cluster", "quantize-aware", "channels"),
+    *("run", "train", "tune", "distill", "prune", "prune-channels", "cluster", "quantize-aware", "channels"),
     *("sparsity", "sensitivity", "doctor", "export", "benchmark", "report", "data"),
 )
 
@@ -54,6 +54,10 @@ def test_built_in_recipes_are_listed(cli: Callable) -> None:
         (["train", "--data", "digits", "--size", "32"], "such as 32x32"),
         (["train", "--data", "digits", "--input-range", "1,0"], "such as 0,255"),
         (["train", "--data", "digits", "--set", "dense"], "key=value"),
+        (["tune"], "Missing option"),
+        (["tune", "--data", "digits", "--family", "cnnn"], "Did you mean 'cnn'?"),
+        (["tune", "--data", "digits", "--small", "size"], "no objective 'size'"),
+        (["tune", "--data", "digits", "--space", "no.yaml"], "does not exist"),
         (["report", "nowhere"], "nowhere"),
         (["benchmark", "a.tflite", "--data", "digits"], "does not exist"),
         (["benchmark", ".", "--data", "digits", "--baseline", "b.tflite"], "none of the files given"),

@@ -23,7 +23,7 @@ ONE_PROGRAM = [
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("behaviour", "channel-pruning", "clustering", "distillation", "doctor", "from-tfmot", "pruning"),
-        *("quantization", "quantization-aware"),
+        *("quantization", "quantization-aware", "tuning"),
     )
 ]
 """Pages whose blocks build on each other; they start from nothing but an empty folder."""

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from trimtab.quantization import QuantizeAwareResult, quantize_aware
     from trimtab.reporting import report
     from trimtab.training import History, TrainingResult, train
+    from trimtab.tuning import TuningResult, tune
 
 __all__ = [
     "Artifact",
@@ -78,6 +79,7 @@ __all__ = [
     "PruningResult",
     "QuantizeAwareResult",
     "TrainingResult",
+    "TuningResult",
     "__version__",
     "benchmark",
     "benchmarking",
@@ -111,6 +113,7 @@ __all__ = [
     "save_model",
     "train",
     "training",
+    "tune",
     "tuning",
     "workers",
     "zoo",
@@ -131,6 +134,7 @@ _ROOMS = {
     "PruningResult": "pruning",
     "QuantizeAwareResult": "quantization",
     "TrainingResult": "training",
+    "TuningResult": "tuning",
     "benchmark": "benchmarking",
     "cluster": "clustering",
     "compare_behaviour": "benchmarking",
@@ -146,6 +150,7 @@ _ROOMS = {
     "run": "pipeline",
     "save_model": "models",
     "train": "training",
+    "tune": "tuning",
 }
 
 

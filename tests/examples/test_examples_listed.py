@@ -16,6 +16,7 @@ def test_each_folder_is_here() -> None:
         "distillation",
         "pruning",
         "quantization",
+        "tuning",
     }
 
 

@@ -171,8 +171,10 @@ def test_several_objectives_and_limits(tmp_path: Path) -> None:
         trial = study.ask()
         assert trial is not None
         trial.note(too_wide=trial.values["width"] - 8)
+        trial.report(2, 0.5)
         trial.finish(trial.values["rate"], trial.values["width"])
     assert all(len(trial.objectives or ()) == 2 for trial in study.trials)
+    assert study.trials[0].reports == {2: 0.5}
     assert study.importances()
 
 

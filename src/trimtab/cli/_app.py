@@ -21,6 +21,7 @@ from trimtab.cli._recipes import report, run
 from trimtab.cli._sensitivity import sensitivity
 from trimtab.cli._sparsity import sparsity
 from trimtab.cli._training import train
+from trimtab.cli._tune import tune
 from trimtab.errors import TrimtabError
 
 __all__ = ["app", "main"]
@@ -36,6 +37,7 @@ app = typer.Typer(
 _COMMANDS = (
     run,
     train,
+    tune,
     distill,
     prune,
     prune_channels,

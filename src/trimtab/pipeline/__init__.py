@@ -14,6 +14,7 @@ from trimtab.pipeline._reading import builtin_recipes, parse_recipe, read_recipe
 from trimtab.pipeline._recipe import Recipe
 from trimtab.pipeline._run import default_folder, run
 from trimtab.pipeline._scan_options import SensitivityOptions, check_total
+from trimtab.pipeline._space_file import read_space
 from trimtab.pipeline._teacher_options import ITSELF
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "default_folder",
     "parse_recipe",
     "read_recipe",
+    "read_space",
     "run",
 ]

@@ -105,6 +105,11 @@ class RunFolder:
                 "Give a folder that `trimtab run` made."
             )
         record = read_record(self.run_file)
+        if (kind := record.get("kind", "run")) != "run":
+            raise RunError(
+                f"{self.path} holds what `trimtab {kind}` made, not the run of a recipe. "
+                f"To go on with it: trimtab {kind} --resume."
+            )
         if record.get("format") != FORMAT:
             raise RunError(
                 f"{self.run_file} has format {record.get('format')!r}; this version reads format {FORMAT}. "

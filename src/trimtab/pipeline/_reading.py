@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from trimtab.errors import RecipeError, first_line, nearest
+from trimtab.errors import RecipeError, nearest
 from trimtab.pipeline._options import AugmentationConfig
 from trimtab.pipeline._overrides import changes_scale, overridden
 from trimtab.pipeline._recipe import BenchmarkConfig, DataConfig, Recipe, ReportConfig
 from trimtab.pipeline._variants import at_scale
+from trimtab.pipeline._yaml_file import parse_yaml, read_text
 from trimtab.pipeline.steps import STEPS
 from trimtab.pipeline.steps._origin import WORDS_FOR_WEIGHTS
 
@@ -27,7 +27,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "report": ReportConfig,
     "augmentation": AugmentationConfig,
 }
-_LARGEST_FILE = 1_000_000  # bytes; a recipe is a page of text
+_RECIPE = "a recipe is a mapping with 'name', 'data' and 'steps'"
 
 
 def builtin_recipes() -> dict[str, str]:
@@ -38,7 +38,7 @@ def builtin_recipes() -> dict[str, str]:
     ):
         if entry.name.endswith(".yaml"):
             recipes[entry.name.removesuffix(".yaml")] = str(
-                _parse_yaml(entry.read_text(), entry.name).get("title", "")
+                parse_yaml(entry.read_text(), entry.name, _RECIPE).get("title", "")
             )
     return recipes
 
@@ -56,7 +56,7 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: there is no such recipe, or it says something that is not understood.
     """
     text, place, folder = _find(source)
-    return _checked(_parse_yaml(text, place), place, overrides, folder)
+    return _checked(parse_yaml(text, place, _RECIPE), place, overrides, folder)
 
 
 def parse_recipe(content: Mapping[str, Any], place: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
@@ -93,7 +93,12 @@ def _find(source: str | Path) -> tuple[str, str, Path | None]:
     """Returns the recipe's text, what to call it in messages, and the folder of its file."""
     path = Path(source)
     if path.suffix in (".yaml", ".yml") or _is_file(path):
-        return _read_file(path), path.name, path.absolute().parent
+        if not _is_file(path) and not path.exists():
+            raise RecipeError(
+                f"there is no file {path}. Give the path of a recipe, or one of: "
+                f"{', '.join(builtin_recipes())}."
+            )
+        return read_text(path, "recipe"), path.name, path.absolute().parent
     builtin = builtin_recipes()
     if str(source) not in builtin:
         raise RecipeError(
@@ -136,65 +141,6 @@ def _anchored_step(step: Any, folder: Path) -> Any:
     if isinstance(model, dict) and isinstance(weights, str) and weights not in WORDS_FOR_WEIGHTS:
         anchored["model"] = {**model, "weights": str(folder / Path(weights).expanduser())}
     return anchored
-
-
-def _read_file(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise RecipeError(
-                f"{path} is {path.stat().st_size:,} bytes; a recipe is a page of text. Is it the right file?"
-            )
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise RecipeError(
-            f"there is no file {path}. Give the path of a recipe, or one of: {', '.join(builtin_recipes())}."
-        ) from None
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path} is not text in UTF-8, so it is no recipe.") from None
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without code, and without a key that silently replaces an earlier one."""
-
-
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str | int | float | bool):
-            raise RecipeError(f"line {key_node.start_mark.line + 1}: a key must be a word; received {key!r}")
-        if key in seen:
-            raise RecipeError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice; keep one")
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _parse_yaml(text: str, place: str) -> dict[str, Any]:
-    """Parses YAML into a mapping, or says in one line where it breaks."""
-    try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except RecipeError as error:
-        raise RecipeError(f"{place}: {error}") from None
-    except ValueError as error:  # such as a date that is in no calendar
-        raise RecipeError(f"{place} is not valid YAML: {error}.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or first_line(error)
-        raise RecipeError(f"{place} is not valid YAML{where}: {problem}.") from None
-    except RecursionError:
-        raise RecipeError(f"{place} is nested too deeply to be a recipe.") from None
-    if not isinstance(content, dict):
-        raise RecipeError(
-            f"{place}: a recipe is a mapping with 'name', 'data' and 'steps'; "
-            f"received {type(content).__name__}."
-        )
-    return content
 
 
 def _with_do(step: Any) -> Any:

@@ -13,6 +13,7 @@ from trimtab.reporting._data import ReportData
 from trimtab.reporting._quantization_map import quantization_maps
 from trimtab.reporting._scatter import accuracy_against
 from trimtab.reporting._sensitivity import sensitivity_maps
+from trimtab.reporting._trials_chart import tuning_charts
 
 __all__ = ["charts", "file_word", "run_date"]
 
@@ -24,6 +25,7 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         accuracy_against(data, "latency_ms"),
         curves(data, "accuracy"),
         curves(data, "loss"),
+        *(chart for step in data.steps if step.tuning is not None for chart in tuning_charts(step.tuning)),
         *sensitivity_maps(data),
         *quantization_maps(data),
         *channel_maps(data),

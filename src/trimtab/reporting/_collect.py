@@ -13,6 +13,7 @@ from trimtab.reporting._headline import headline
 from trimtab.reporting._predictions import read_arrays, read_confusion, read_mistakes
 from trimtab.reporting._rows import read_rows
 from trimtab.reporting._steps import read_steps
+from trimtab.reporting._tuning_run import KIND, with_tuning
 from trimtab.reporting._verdicts import verdicts
 
 __all__ = ["collect"]
@@ -26,7 +27,7 @@ def collect(folder: str | Path) -> ReportData:
     No backend is imported and no model is loaded.
 
     Args:
-        folder: a folder that `trimtab run` made.
+        folder: a folder that `trimtab run` or `trimtab tune` made.
 
     Raises:
         RunError: the folder holds no run, or a file in it is damaged.
@@ -34,6 +35,8 @@ def collect(folder: str | Path) -> ReportData:
     folder = Path(folder)
     run = _read_run(folder)
     steps = read_steps(folder, run)
+    if run.text("kind") == KIND:
+        return with_tuning(_about_run(folder, run, ()), run)
     path = folder / "benchmark" / "result.json"
     data = _about_run(folder, run, steps)
     if path.is_file():

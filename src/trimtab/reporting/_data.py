@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trimtab.reporting._clustering import Clustering
     from trimtab.reporting._distillation import Distillation
     from trimtab.reporting._quantization_scan import MixedPrecision, QuantizationScan
+    from trimtab.reporting._tuning import Tuning
 
 __all__ = [
     "ClassScore",
@@ -160,6 +161,7 @@ class Step:
         mixed: which layers are to stay float.
         aware: how it was trained for integers.
         clustering: how its weights came to share values.
+        tuning: what was tried, where it searched.
         weights: where the weights of a new model came from, in words.
     """
 
@@ -187,6 +189,7 @@ class Step:
     mixed: MixedPrecision | None = None
     aware: QuantizeAware | None = None
     clustering: Clustering | None = None
+    tuning: Tuning | None = None
     weights: str = ""
     summary: str = ""
     parameters: int | None = None

@@ -26,6 +26,8 @@ from trimtab.reporting._distillation_section import distillation_sections
 from trimtab.reporting._plotly import figure
 from trimtab.reporting._quantization_section import quantization_sections
 from trimtab.reporting._table import cells, shown_columns
+from trimtab.reporting._trials_chart import Parallel
+from trimtab.reporting._tuning_section import tuning_sections
 
 __all__ = ["page"]
 
@@ -89,6 +91,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         clustered=clustering_sections(data),
         sharing=side_by_side(data),
         quantized=quantization_sections(data),
+        tuned=tuning_sections([step.tuning for step in data.steps if step.tuning is not None]),
         pruned_channels=channel_sections(data),
         taught=distillation_sections(data),
         behaviour=behaviour_section(data),
@@ -140,7 +143,7 @@ def _place(chart: Chart) -> str:
 
 
 def _on_page(chart: Chart) -> _Drawn:
-    always = Matrix | Heat | Dots | Panels
+    always = Matrix | Heat | Dots | Panels | Parallel
     wide = isinstance(chart, always) or (isinstance(chart, Bars) and len(chart.labels) > 12)
     return _Drawn(chart.key, chart.title, chart.alt, f"plots/{chart.key}.png", wide)
 

@@ -26,6 +26,8 @@ from trimtab.reporting._plotly_behaviour import dumbbells_figure, panels_figure,
 from trimtab.reporting._plotly_dots import dots_figure
 from trimtab.reporting._plotly_groups import groups_figure
 from trimtab.reporting._plotly_layout import plain_layout
+from trimtab.reporting._plotly_trials import parallel_figure, trials_figure
+from trimtab.reporting._trials_chart import Parallel, Trials
 
 __all__ = ["figure"]
 
@@ -64,6 +66,16 @@ def _reliability(chart: Reliability) -> dict[str, Any]:
 @figure.register
 def _panels(chart: Panels) -> dict[str, Any]:
     return panels_figure(chart)
+
+
+@figure.register
+def _trials(chart: Trials) -> dict[str, Any]:
+    return trials_figure(chart)
+
+
+@figure.register
+def _parallel(chart: Parallel) -> dict[str, Any]:
+    return parallel_figure(chart)
 
 
 @figure.register

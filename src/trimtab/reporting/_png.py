@@ -23,6 +23,8 @@ from trimtab.reporting._groups_png import draw_groups
 from trimtab.reporting._lettering import fonts_for, for_matplotlib
 from trimtab.reporting._palette import REDS
 from trimtab.reporting._points import draw_points
+from trimtab.reporting._trials_chart import Parallel, Trials
+from trimtab.reporting._trials_png import draw_parallel, draw_trials
 
 __all__ = ["draw"]
 
@@ -56,6 +58,16 @@ def _reliability(chart: Reliability) -> Figure:
 @draw.register
 def _panels(chart: Panels) -> Figure:
     return draw_panels(chart)
+
+
+@draw.register
+def _trials(chart: Trials) -> Figure:
+    return draw_trials(chart)
+
+
+@draw.register
+def _parallel(chart: Parallel) -> Figure:
+    return draw_parallel(chart)
 
 
 @draw.register

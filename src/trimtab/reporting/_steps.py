@@ -19,8 +19,9 @@ from trimtab.reporting._fields import Fields, pairs, read_fields
 from trimtab.reporting._quantization_scan import read_mixed, read_quantization_scan
 from trimtab.reporting._scan import read_scan
 from trimtab.reporting._told import remarks, told
+from trimtab.reporting._tuning import read_tuning
 
-__all__ = ["first_weights", "inside", "origin", "read_steps"]
+__all__ = ["first_weights", "inside", "origin", "read_history", "read_steps"]
 
 _LARGEST_TEXT = 2_000_000  # bytes; a summary or a history is a few pages
 
@@ -85,7 +86,7 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         did=told(do, source, settings, record.content),
         config=settings,
         seconds=result.number("seconds"),
-        history=_history(inside(place, files.text("history"))) if files.text("history") else (),
+        history=read_history(inside(place, files.text("history"))) if files.text("history") else (),
         best_epoch=record.integer("best_epoch"),
         training_seconds=record.number("training_seconds"),
         layers=_layers(record) if do != "cluster" else (),
@@ -105,6 +106,7 @@ def _read_step(folder: Path, asked: Fields) -> Step:
         mixed=read_mixed(record.fields("mixed")) if record.content.get("mixed") else None,
         aware=read_aware(record) if do == "quantize_aware" else None,
         clustering=read_clustering(record) if do == "cluster" else None,
+        tuning=read_tuning(found, name) if (found := _beside(place, files, "tuning")) else None,
         weights=record.text("weights_told"),
         summary=_text(inside(place, files.text("summary"))) if files.text("summary") else "",
         parameters=model.integer("parameters"),
@@ -120,7 +122,8 @@ def _beside(place: Path, files: Fields, role: str) -> Fields | None:
     return read_fields(inside(place, name)) if name else None
 
 
-def _history(path: Path) -> tuple[EpochPoint, ...]:
+def read_history(path: Path) -> tuple[EpochPoint, ...]:
+    """Returns the epochs of a training history in CSV."""
     table = csv.DictReader(io.StringIO(_text(path)))
     rows = [Fields(_as_numbers(line, path), str(path)) for line in table]
     return tuple(

@@ -42,9 +42,20 @@ def told(do: str, source: str | None, config: Mapping[str, Any], record: Mapping
         return f"best{names} by {record.get('by', 'validation accuracy')}{chosen}"
     if do == "sensitivity":
         return scanned(of, config)
+    if do == "tune":
+        return _tuned(config, record)
     if do == "load":
         return f"loaded from {record.get('origin') or config.get('path') or 'a file'}"
     return f"{do} from {source}" if source else do
+
+
+def _tuned(config: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Says how many settings were tried, and which was the best."""
+    space = config.get("space")
+    family = f" of {space}" if isinstance(space, str) else ""
+    if "best_trial" not in record:
+        return f"the best of {config.get('trials', 'some')} settings{family}"
+    return f"trial {record['best_trial']}, the best of {record.get('trials')} settings{family}"
 
 
 def _trained(source: str | None, config: Mapping[str, Any], record: Mapping[str, Any]) -> str:

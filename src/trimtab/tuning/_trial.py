@@ -19,7 +19,8 @@ _STATES: dict[str, State] = {
     "FAIL": "failed",
 }
 _WHY = "why"
-_OWN = ("number",)
+_REPORTS = "reports"
+_OWN = ("number", _REPORTS)
 
 
 class Trial:
@@ -68,7 +69,9 @@ class Trial:
     @property
     def reports(self) -> dict[int, float]:
         """What was reported on the way, by its step."""
-        return dict(sorted(self._record.intermediate_values.items()))
+        record = self._record
+        kept = {int(step): value for step, value in record.user_attrs.get(_REPORTS, {}).items()}
+        return dict(sorted({**record.intermediate_values, **kept}.items()))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -88,9 +91,14 @@ class Trial:
 
     def report(self, step: int, value: float) -> None:
         """Reports the first objective as it stands after a step; a step counts once."""
-        if step not in self._record.intermediate_values:
-            with self._writing():
-                self._handle.report(value, step)
+        reports = self.reports
+        if step in reports:
+            return
+        if len(self._study.directions) > 1:  # of which Optuna takes no reports
+            self.note(**{_REPORTS: {**reports, step: value}})
+            return
+        with self._writing():
+            self._handle.report(value, step)
 
     def hopeless(self) -> bool:
         """Tells whether the study's rule would cut it short, given what was reported."""

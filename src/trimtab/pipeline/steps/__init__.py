@@ -19,6 +19,7 @@ from trimtab.pipeline.steps._select import SelectStep
 from trimtab.pipeline.steps._sensitivity import SensitivityStep
 from trimtab.pipeline.steps._step import StepSettings
 from trimtab.pipeline.steps._train import TrainStep
+from trimtab.pipeline.steps._tune import TuneStep
 
 __all__ = [
     "STEPS",
@@ -38,12 +39,14 @@ __all__ = [
     "Step",
     "StepSettings",
     "TrainStep",
+    "TuneStep",
     "check",
     "perform",
 ]
 
 STEPS: dict[str, type[StepSettings]] = {
     "train": TrainStep,
+    "tune": TuneStep,
     "distill": DistillStep,
     "load": LoadStep,
     "prune": PruneStep,
@@ -59,6 +62,7 @@ STEPS: dict[str, type[StepSettings]] = {
 
 Step = Annotated[
     TrainStep
+    | TuneStep
     | DistillStep
     | LoadStep
     | PruneStep
