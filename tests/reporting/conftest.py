@@ -73,6 +73,22 @@ def few_bits(
     return folder
 
 
+@pytest.fixture(scope="session")
+def fake_search() -> ModuleType:
+    """The module that writes the folder of a search for a budget."""
+    return _loaded("fake_search")
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory, fake_run: ModuleType, fake_search: ModuleType) -> Path:
+    """The folder of such a search with its report drawn; tests only read it."""
+    from trimtab.reporting import report
+
+    folder = Path(fake_search.write_search(tmp_path_factory.mktemp("searched") / "run", fake_run))
+    report(folder)
+    return folder
+
+
 @pytest.fixture
 def run_folder(tmp_path: Path, fake_run: ModuleType) -> Path:
     """A complete fake run, that a test may damage."""

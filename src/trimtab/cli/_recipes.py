@@ -63,7 +63,7 @@ def run(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder that `trimtab run` made.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, or of a search.")],
     json: Json = False,
 ) -> None:
     """Draw the report of a run again.

@@ -10,9 +10,11 @@ from trimtab.reporting._channel_maps import channel_maps
 from trimtab.reporting._chart import Chart, Matrix
 from trimtab.reporting._curves import curves
 from trimtab.reporting._data import ReportData
+from trimtab.reporting._front import front_charts
 from trimtab.reporting._quantization_map import quantization_maps
 from trimtab.reporting._scatter import accuracy_against
 from trimtab.reporting._sensitivity import sensitivity_maps
+from trimtab.reporting._time_spent import time_bars
 from trimtab.reporting._trials_chart import tuning_charts
 
 __all__ = ["charts", "file_word", "run_date"]
@@ -21,8 +23,12 @@ __all__ = ["charts", "file_word", "run_date"]
 def charts(data: ReportData) -> tuple[Chart, ...]:
     """Returns the charts that the data suffices for, in the order of the page."""
     made: list[Chart | None] = [
-        accuracy_against(data, "bytes"),
-        accuracy_against(data, "latency_ms"),
+        *front_charts(data),
+        *(
+            []
+            if data.compression
+            else [accuracy_against(data, "bytes"), accuracy_against(data, "latency_ms")]
+        ),
         curves(data, "accuracy"),
         curves(data, "loss"),
         *(chart for step in data.steps if step.tuning is not None for chart in tuning_charts(step.tuning)),
@@ -31,10 +37,11 @@ def charts(data: ReportData) -> tuple[Chart, ...]:
         *channel_maps(data),
         bars.accuracy_bars(data),
         bars.size_bars(data),
-        bars.quantized_bars(data),
+        None if data.compression else bars.quantized_bars(data),
         *behaviour_charts(data),
         _matrix(data),
         bars.zero_bars(data),
+        time_bars(data),
         bars.count_bars(data),
     ]
     return tuple(chart for chart in made if chart is not None)

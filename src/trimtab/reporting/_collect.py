@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trimtab.errors import RunError
 from trimtab.reporting._behaviour import read_behaviour, read_changed
+from trimtab.reporting._compression_collect import COMPRESSION, collect_compression
 from trimtab.reporting._data import ReportData, ResultRow, Step
 from trimtab.reporting._fields import Fields, read_fields
 from trimtab.reporting._headline import headline
@@ -27,7 +28,7 @@ def collect(folder: str | Path) -> ReportData:
     No backend is imported and no model is loaded.
 
     Args:
-        folder: a folder that `trimtab run` or `trimtab tune` made.
+        folder: a folder that `trimtab run`, `trimtab tune` or `trimtab compress` made.
 
     Raises:
         RunError: the folder holds no run, or a file in it is damaged.
@@ -39,6 +40,8 @@ def collect(folder: str | Path) -> ReportData:
         return with_tuning(_about_run(folder, run, ()), run)
     path = folder / "benchmark" / "result.json"
     data = _about_run(folder, run, steps)
+    if run.text("kind") == COMPRESSION:
+        return _compression(data, run, read_fields(path) if path.is_file() else None)
     if path.is_file():
         data = _with_measurements(data, run, read_fields(path))
     data = dataclasses.replace(data, missing=_missing(steps, data.rows))
@@ -97,13 +100,23 @@ def _with_measurements(data: ReportData, run: Fields, benchmark: Fields) -> Repo
     )
 
 
+def _compression(data: ReportData, run: Fields, benchmark: Fields | None) -> ReportData:
+    """Returns what a compression left behind, which has no recipe and no steps."""
+    if benchmark is None:
+        return collect_compression(data, run, ())
+    rows, baseline = read_rows((), benchmark), benchmark.text("baseline") or None
+    baseline = baseline if any(row.name == baseline for row in rows) else None
+    settings = benchmark.fields("settings").content
+    return collect_compression(dataclasses.replace(data, baseline=baseline, settings=settings), run, rows)
+
+
 def _read_run(folder: Path) -> Fields:
     if not folder.is_dir():
-        raise RunError(f"there is no folder {folder}. Give a folder that `trimtab run` made.")
+        raise RunError(f"there is no folder {folder}. Give the folder of a run, or of a search.")
     path = folder / "run.json"
     if not path.is_file():
         raise RunError(
-            f"{folder} holds no run (there is no run.json in it). Give a folder that `trimtab run` made."
+            f"{folder} holds no run (there is no run.json in it). Give the folder of a run, or of a search."
         )
     run = read_fields(path)
     if run.content.get("format") != FORMAT:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trimtab.reporting._behaviour import ChangedImages
     from trimtab.reporting._channels import ChannelPruning
     from trimtab.reporting._clustering import Clustering
+    from trimtab.reporting._compression import Compression
     from trimtab.reporting._distillation import Distillation
     from trimtab.reporting._quantization_scan import MixedPrecision, QuantizationScan
     from trimtab.reporting._tuning import Tuning
@@ -280,6 +281,7 @@ class ReportData:
         samples: path of the sample sheet relative to the folder; empty where there is none.
         curves: names of the steps whose training curves are compared; empty for all that trained.
         missing: what an unfinished run does not have yet, in words.
+        compression: the search for a budget, where the run is one.
     """
 
     folder: Path
@@ -313,6 +315,7 @@ class ReportData:
     changed: ChangedImages | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    compression: Compression | None = None
 
     def row(self, name: str | None) -> ResultRow | None:
         """Returns the row of that name, or None."""

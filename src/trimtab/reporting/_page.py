@@ -20,6 +20,7 @@ from trimtab.reporting._channel_words import reasons
 from trimtab.reporting._chart import Bars, Chart, Curves, Dots, Heat, Matrix, Scatter
 from trimtab.reporting._clustering_section import clustering_sections, side_by_side
 from trimtab.reporting._columns import MORE
+from trimtab.reporting._compression_section import compression_section
 from trimtab.reporting._curves import curve_steps
 from trimtab.reporting._data import ReportData, Scan, Step
 from trimtab.reporting._distillation_section import distillation_sections
@@ -55,10 +56,14 @@ class _Drawn:
 
 def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
     """Returns the report as HTML. Everything from the run is escaped: names and titles are not trusted."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         percent=formats.percent,
@@ -72,7 +77,9 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
     payload = _json({chart.key: figure(chart) for chart in drawn})
     columns, more = shown_columns(data), shown_columns(data, MORE)
     style, script = _part("report.css"), _part("report.js")
-    return environment.from_string(_part("report.html.j2")).render(
+    if data.compression is not None:
+        style, script = style + _part("compression.css"), script + _part("front.js")
+    return environment.get_template("report.html.j2").render(
         data=data,
         style=style,
         script=script,
@@ -95,6 +102,7 @@ def page(data: ReportData, drawn: tuple[Chart, ...]) -> str:
         pruned_channels=channel_sections(data),
         taught=distillation_sections(data),
         behaviour=behaviour_section(data),
+        search=compression_section(data),
         curve_names=[step.name for step in curve_steps(data)],
         curves_cut=any(isinstance(chart, Curves) and chart.cut for chart in drawn),
         curves_taught=any(step.distillation is not None for step in curve_steps(data)),
@@ -176,6 +184,8 @@ def _scan_table(data: ReportData, step: Step, scan: Scan) -> dict[str, Any]:
 def _parity_table(data: ReportData) -> dict[str, Any]:
     """Returns headers and rows of the parity checks: what was compared, and how near each file came."""
     checked = [(step.name, step.file) for step in data.steps if step.file is not None]
+    if data.compression is not None:
+        checked += data.compression.proofs
     keys = [(key, header) for key, header in _PARITY if any(key in file.parity for _, file in checked)]
     rows = []
     for name, file in checked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trimtab.reporting._chart import Point
+from trimtab.reporting._chart import Interval, Point
 
 __all__ = ["PLACES", "limits", "log_ticks", "places"]
 
@@ -62,7 +62,12 @@ def log_ticks(left: float, right: float) -> list[float]:
 
 
 def places(
-    points: tuple[Point, ...], log_x: bool, width: float = 450.0, height: float = 300.0, letter: float = 7.0
+    points: tuple[Point, ...],
+    log_x: bool,
+    width: float = 450.0,
+    height: float = 300.0,
+    letter: float = 7.0,
+    ends: tuple[Interval, Interval] | None = None,
 ) -> list[str]:
     """Chooses a place for each point's name, away from points, error bars and other names.
 
@@ -75,8 +80,9 @@ def places(
         width: of the plotting area in pixels; height likewise.
         height: see `width`.
         letter: width of a letter in pixels.
+        ends: of both axes; those that suit the points by default.
     """
-    (left, right), (low, high) = limits(points, log_x)
+    (left, right), (low, high) = ends or limits(points, log_x)
     spots = [
         (
             (math.log10(point.x) if log_x else point.x) - left,

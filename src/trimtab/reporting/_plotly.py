@@ -19,11 +19,13 @@ from trimtab.reporting._chart import (
     Point,
     Scatter,
 )
+from trimtab.reporting._front import Front
 from trimtab.reporting._lettering import for_plotly
 from trimtab.reporting._palette import BLUES, KIND_COLOURS, REDS
 from trimtab.reporting._placement import limits, log_ticks, places
 from trimtab.reporting._plotly_behaviour import dumbbells_figure, panels_figure, reliability_figure
 from trimtab.reporting._plotly_dots import dots_figure
+from trimtab.reporting._plotly_front import front_figure
 from trimtab.reporting._plotly_groups import groups_figure
 from trimtab.reporting._plotly_layout import plain_layout
 from trimtab.reporting._plotly_trials import parallel_figure, trials_figure
@@ -43,39 +45,14 @@ def figure(chart: Chart) -> dict[str, Any]:
     raise TypeError(f"no Plotly form for {type(chart).__name__}")
 
 
-@figure.register
-def _groups(chart: Groups) -> dict[str, Any]:
-    return groups_figure(chart)
-
-
-@figure.register
-def _dots(chart: Dots) -> dict[str, Any]:
-    return dots_figure(chart)
-
-
-@figure.register
-def _dumbbells(chart: Dumbbells) -> dict[str, Any]:
-    return dumbbells_figure(chart)
-
-
-@figure.register
-def _reliability(chart: Reliability) -> dict[str, Any]:
-    return reliability_figure(chart)
-
-
-@figure.register
-def _panels(chart: Panels) -> dict[str, Any]:
-    return panels_figure(chart)
-
-
-@figure.register
-def _trials(chart: Trials) -> dict[str, Any]:
-    return trials_figure(chart)
-
-
-@figure.register
-def _parallel(chart: Parallel) -> dict[str, Any]:
-    return parallel_figure(chart)
+figure.register(Groups, groups_figure)
+figure.register(Dots, dots_figure)
+figure.register(Dumbbells, dumbbells_figure)
+figure.register(Reliability, reliability_figure)
+figure.register(Panels, panels_figure)
+figure.register(Trials, trials_figure)
+figure.register(Parallel, parallel_figure)
+figure.register(Front, front_figure)
 
 
 @figure.register

@@ -19,6 +19,8 @@ from trimtab.reporting._behaviour_png import draw_dumbbells, draw_panels, draw_r
 from trimtab.reporting._canvas import INK, MUTED, error_bars, legend, new_axes, subtitle
 from trimtab.reporting._chart import Bar, Bars, Chart, Curves, Dots, Groups, Heat, Matrix, Scatter
 from trimtab.reporting._dots_png import draw_dots
+from trimtab.reporting._front import Front
+from trimtab.reporting._front_png import draw_front
 from trimtab.reporting._groups_png import draw_groups
 from trimtab.reporting._lettering import fonts_for, for_matplotlib
 from trimtab.reporting._palette import REDS
@@ -68,6 +70,11 @@ def _trials(chart: Trials) -> Figure:
 @draw.register
 def _parallel(chart: Parallel) -> Figure:
     return draw_parallel(chart)
+
+
+@draw.register
+def _front(chart: Front) -> Figure:
+    return draw_front(chart)
 
 
 @draw.register

@@ -19,7 +19,7 @@ def report(folder: str | Path, progress: Progress | None = None) -> Path:
     unfinished run gives a report of what is there, and says what is missing.
 
     Args:
-        folder: a folder that `trimtab run` or `trimtab tune` made.
+        folder: a folder that `trimtab run`, `trimtab tune` or `trimtab compress` made.
         progress: where progress is shown; nowhere by default.
 
     Returns:

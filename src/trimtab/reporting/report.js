@@ -32,7 +32,7 @@
   const suited = (traces, host) => traces.map((trace) => ({
     ...trace,
     ...(trace.meta?.narrow && host.clientWidth < 480 ? { textposition: trace.meta.narrow, text: trace.meta.narrow_text } : {}),
-    ...(trace.marker?.line ? { marker: { ...trace.marker, line: { ...trace.marker.line, color: colours().card } } } : {}),
+    ...(trace.marker?.line && !trace.meta?.hollow && !trace.meta?.picked ? { marker: { ...trace.marker, line: { ...trace.marker.line, color: colours().card } } } : {}),
   }));
 
   const draw = () => Promise.all(hosts.map(async (host) => {
@@ -48,7 +48,11 @@
     }
   }));
 
-  draw().then(() => { document.documentElement.dataset.charts = "drawn"; });
-  dark.addEventListener("change", draw);
-  matchMedia("(max-width: 620px)").addEventListener("change", draw);
+  const show = () => draw().then(() => {
+    document.documentElement.dataset.charts = "drawn";
+    document.dispatchEvent(new Event("drawn"));
+  });
+  show();
+  dark.addEventListener("change", show);
+  matchMedia("(max-width: 620px)").addEventListener("change", show);
 })();
