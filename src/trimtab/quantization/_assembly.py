@@ -162,7 +162,7 @@ class _Assembly:
         new = type(old).from_config(old.get_config()) if make is None else make(old)
         new.trainable = old.trainable
         if hasattr(new, "weight_bits"):
-            new.weight_bits = self.settings.weights_bits
+            new.weight_bits = max(self.settings.weights_bits, new.fewest_bits)
             new.learned = self.settings.ranges == "learned"
         if hasattr(new, "origin"):
             new.origin = tuple(self.origin.get(old.name, (old.name,)))

@@ -24,8 +24,13 @@ def quantizers(model: keras.Model) -> list[Any]:
 
 
 def bits_of_weights(model: keras.Model) -> set[int]:
-    """Returns the bits that a model's quantized kernels have: none where it has no such kernels."""
-    return {int(layer.weight_bits) for layer in quantizers(model) if hasattr(layer, "weight_bits")}
+    """Returns the bits that a model's quantized kernels have: none where it has no such kernels.
+
+    Kernels that cannot have 4 bits keep 8 beside those that can, and do not count there.
+    """
+    kernels = [layer for layer in quantizers(model) if hasattr(layer, "weight_bits")]
+    free = [layer for layer in kernels if layer.fewest_bits < layer.weight_bits or layer.weight_bits == 4]
+    return {int(layer.weight_bits) for layer in free or kernels}
 
 
 def check_aware(model: Any, what: str) -> None:

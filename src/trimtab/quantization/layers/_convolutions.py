@@ -23,6 +23,7 @@ class QuantizedConv2D(QuantizedWeights, keras.layers.Conv2D):
     """A `keras.layers.Conv2D` that computes with an int8 (or int4) kernel; see `QuantizedWeights`."""
 
     channel_axes = (3,)
+    unpacks_int4 = True
     plain = keras.layers.Conv2D
 
     def linear(self, inputs: Any, kernel: Any) -> Any:
@@ -35,6 +36,7 @@ class QuantizedConv1D(QuantizedWeights, keras.layers.Conv1D):
     """A `keras.layers.Conv1D` that computes with an int8 (or int4) kernel; see `QuantizedWeights`."""
 
     channel_axes = (2,)
+    unpacks_int4 = True
     plain = keras.layers.Conv1D
 
     def linear(self, inputs: Any, kernel: Any) -> Any:
@@ -71,6 +73,7 @@ class QuantizedDepthwiseConv2D(QuantizedWeights, keras.layers.DepthwiseConv2D):
     """A `keras.layers.DepthwiseConv2D` with an int8 (or int4) kernel; see `QuantizedWeights`."""
 
     channel_axes = (2, 3)
+    unpacks_int4 = True
     plain = keras.layers.DepthwiseConv2D
 
     def converted_kernel(self) -> Any:
@@ -97,12 +100,14 @@ class QuantizedDepthwiseConv2D(QuantizedWeights, keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable("trimtab")
 class QuantizedConv2DTranspose(QuantizedWeights, keras.layers.Conv2DTranspose):
-    """A `keras.layers.Conv2DTranspose` with an int8 (or int4) kernel; see `QuantizedWeights`.
+    """A `keras.layers.Conv2DTranspose` with an int8 kernel; see `QuantizedWeights`.
 
-    One step serves the whole kernel: with one for each channel, LiteRT's converter fails.
+    One step serves the whole kernel, and it keeps its 8 bits beside kernels of 4: with a step for each
+    channel, or with 4 bits, LiteRT's converter fails.
     """
 
     channel_axes = ()
+    fewest_bits = 8
     plain = keras.layers.Conv2DTranspose
 
     def linear(self, inputs: Any, kernel: Any) -> Any:

@@ -49,13 +49,14 @@ def sum_steps(one: Any, other: Any, factor: Any, other_factor: Any) -> Any:
 
 
 def rescaled_steps(steps: Any, factor: Any) -> Any:
-    """Returns ``factor * steps`` as LiteRT's kernel of ReLU rounds it.
+    """Returns ``factor * steps`` as LiteRT's own kernels round it: ReLU's, and those of int4 convolutions.
 
-    A factor below a half is a fraction from a half to 1 and a power of 2, and it rounds after each of them.
+    A factor below a half is a fraction from a half to 1 and a power of 2, and it rounds after each of them,
+    halves up.
 
     Args:
-        steps: whole numbers from 0 on, as floats.
-        factor: a float scalar.
+        steps: whole numbers, as floats.
+        factor: floats above 0 that `steps` broadcast with.
     """
     power = ops.exp2(ops.maximum(-(ops.floor(ops.log2(factor)) + 1.0), 0.0))
     return ops.floor(ops.floor(steps * (factor * power) + 0.5) / power + 0.5)

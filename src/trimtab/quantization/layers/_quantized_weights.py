@@ -12,6 +12,7 @@ from keras import ops
 
 from trimtab.errors import ConfigError
 from trimtab.quantization._grid import fake_quantized_weights, rounded_if, snapped, through, weight_limit
+from trimtab.quantization.layers._fixed_point import rescaled_steps
 from trimtab.quantization.layers._source import Sources
 
 __all__ = ["QuantizedWeights"]
@@ -43,6 +44,10 @@ class QuantizedWeights:
 
     channel_axes: tuple[int, ...] = (3,)
     """Axes of the kernel along which each place has a step of its own; none: one step for all."""
+    fewest_bits = 4
+    """What LiteRT's converter can make of the kernel at least."""
+    unpacks_int4 = False
+    """Whether LiteRT has no kernel of XNNPACK for it at 4 bits, and computes with one of its own."""
     plain: type
     """The layer of Keras that it is without quantization."""
 
@@ -143,7 +148,10 @@ class QuantizedWeights:
             return total * size
         step, _ = target.grid()
         on = on * target.enabled
-        return ops.where(on > 0.5, ops.round(total * (size / step)) * step, total * size)
+        factor = size / step
+        own = self.unpacks_int4 and self.weight_bits == 4
+        rounded = rescaled_steps(total, factor) if own else ops.round(total * factor)
+        return ops.where(on > 0.5, rounded * step, total * size)
 
     def _bias(self) -> Any:
         layer: Any = self
