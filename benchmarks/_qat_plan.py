@@ -64,7 +64,7 @@ class Settings:
     rate: float = 1e-3
     more: int = 3
     rates: tuple[float, ...] = (1e-3, 3e-4)
-    batch: int = 128
+    batch: int = 32
 
 
 FULL = Settings(
@@ -85,11 +85,10 @@ QUICK = Settings(
     rate=3e-3,
     more=1,
     rates=(1e-3,),
-    batch=64,
 )
 
 FILES = {
-    "float": ("float32", "int8", "int4", "int4-corrected"),
+    "float": ("float32", "int8", "int4", "int4-plain"),
     "control": ("float32", "int8"),
     "aware8": ("int8",),
     "aware4": ("int4",),

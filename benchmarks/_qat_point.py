@@ -132,8 +132,8 @@ def _files(model: Any, point: Point, data: ImageData, folder: Path) -> list[str]
     notes = []
     for name in FILES[point.role]:
         path = file_of(folder, point, name)
-        scheme, _, corrected = name.partition("-")
-        options: dict[str, Any] = {"correct_bias": "auto"} if corrected else {}
+        scheme, _, plain = name.partition("-")
+        options: dict[str, Any] = {"correct_bias": False} if plain else {}
         artifact = export(model, path, scheme, data, **options)
         record_path(path).unlink()
         notes += [f"{name}: {note}" for note in artifact.notes]

@@ -28,7 +28,7 @@ _NAMES = {
     ("float", "float32"): "the float model, float32 file",
     ("float", "int8"): "the float model, int8 file",
     ("float", "int4"): "the float model, int4 file",
-    ("float", "int4-corrected"): "the float model, int4 file, biases corrected where it helps",
+    ("float", "int4-plain"): "the float model, int4 file, biases not corrected",
     ("control", "float32"): "as many float epochs more, float32 file",
     ("control", "int8"): "as many float epochs more, int8 file",
     ("aware8", "int8"): "quantize_aware, 8 bits, int8 file",
@@ -45,7 +45,7 @@ _DIFFERENCES: dict[tuple[tuple[str, str], tuple[str, str]], tuple[str, Target | 
     (("aware4", "int4"), ("float", "float32")): ("4 bits: quantize_aware less the float model", _WITHIN),
     (("aware4", "int4"), ("control", "float32")): ("4 bits: quantize_aware less float epochs more", None),
     (("aware4", "int4"), ("float", "int4")): ("4 bits: quantize_aware less no training", None),
-    (("float", "int4-corrected"), ("float", "int4")): (
+    (("float", "int4"), ("float", "int4-plain")): (
         "4 bits, no training: biases corrected less not",
         None,
     ),

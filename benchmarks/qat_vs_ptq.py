@@ -191,8 +191,8 @@ def _method(settings: Settings, seeds: int) -> list[str]:
         "What is judged is the file, in LiteRT, on all test images. Values are means over the seeds, and "
         "differences are taken seed by seed; intervals are 95 % intervals of the mean (Student's t), wide "
         "for so few seeds. The interval over all nets takes each difference of each seed for one sample.",
-        "Without training means `trimtab.export` of the float model, with 200 calibration images; `biases "
-        'corrected where it helps` is `correct_bias="auto"`.',
+        "Without training means `trimtab.export` of the float model, with 200 calibration images, which "
+        "corrects the biases of an int4 file where that helps; not corrected: `correct_bias=False`.",
         "The images of CIFAR-10 may be a JPEG copy of the published ones; compare only what stands here.",
     ]
 

@@ -63,6 +63,7 @@ def test_options_that_a_scheme_has_no_use_for(net, digits, tmp_path, scheme):
         ("int8", {"calibration_method": "percentile", "percentile": 99.9}),
         ("int8-float-io", {"calibration_method": "mse"}),
         ("int4", {}),
+        ("int4", {"correct_bias": False}),
     ],
 )
 def test_what_the_converter_cannot_be_told_goes_through_ranges(net, digits, tmp_path, scheme, options):
@@ -77,6 +78,8 @@ def test_what_the_converter_cannot_be_told_goes_through_ranges(net, digits, tmp_
     if scheme == "int4":
         assert any("before its weights are rounded" in note for note in artifact.notes)
         assert any("download and storage only" in note for note in artifact.notes)
+    corrected = scheme == "int4" and not options  # without a word, it is tried at 4 bits alone
+    assert ("correct_bias" in artifact.calibration.get("repairs", {})) == corrected
 
 
 def test_layers_by_name_stay_float(net, digits, tmp_path):

@@ -21,7 +21,7 @@ from trimtab.errors import ConfigError, ConversionError, ModelError, ParityError
 from trimtab.exporting._artifact import Artifact, previous_compressed, record_path
 from trimtab.exporting._images import calibration_images, parity_images
 from trimtab.exporting._notes import about_calibration, about_model, about_rounding
-from trimtab.exporting._post_training import Converted, PostTraining, converted
+from trimtab.exporting._post_training import Converted, PostTraining, converted, usual_correction
 from trimtab.exporting._writing import write_set
 from trimtab.litert import Parity, Scheme
 from trimtab.litert._signature import image_shape_of
@@ -73,7 +73,7 @@ def export(
     percentile: float = 99.99,
     keep_float: Sequence[str] = (),
     equalize: Literal[False, "auto"] = False,
-    correct_bias: Literal[False, "auto"] = False,
+    correct_bias: Literal[False, "auto"] | None = None,
     softmax: Literal["refuse", "strip", "keep"] = "refuse",
     compress: bool = False,
     format: str | None = None,  # noqa: A002 - what it is called everywhere
@@ -103,7 +103,8 @@ def export(
         keep_float: names of layers that stay float32, with ``*`` and ``?`` for parts of a name.
         equalize: ``"auto"``: try cross-layer equalisation, and take it where the file comes closer to the
             model on the validation images. For depthwise networks.
-        correct_bias: ``"auto"``: the same with empirical bias correction.
+        correct_bias: ``"auto"``: the same with empirical bias correction. None: ``"auto"`` where weights
+            become int4 without training, which shifts the channels most; else False.
         softmax: what is done where the model ends in softmax. An int8 softmax has fixed steps of 1/256,
             too coarse to rank or to measure a loss with; so ``"refuse"`` refuses it in static schemes.
             ``"strip"`` exports the logits (in any scheme). ``"keep"`` exports it as it is. Float files keep
@@ -128,8 +129,10 @@ def export(
         artifact = trimtab.export(model, "digits.tflite", scheme="int8", data=data)
         print(artifact.bytes, artifact.parity.top1_agreement, *artifact.notes)
     """
-    how = PostTraining(calibration_method, percentile, keep_float, equalize, correct_bias)
     kind, path, target = litert.scheme(scheme), _checked(path, softmax, seed), file_format(path, format)
+    if correct_bias is None:
+        correct_bias = usual_correction(model, kind)
+    how = PostTraining(calibration_method, percentile, keep_float, equalize, correct_bias)
     how.check(model, kind)
     if target == "c" and compress:
         raise ConfigError("compress packs a file for a download; a C array is compiled. Leave compress out.")

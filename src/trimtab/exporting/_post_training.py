@@ -17,7 +17,7 @@ from trimtab.litert._fake_quantized import kept_float
 from trimtab.litert._plain import plain_model
 from trimtab.litert._signature import predict
 
-__all__ = ["CALIBRATION_METHODS", "Converted", "PostTraining", "converted"]
+__all__ = ["CALIBRATION_METHODS", "Converted", "PostTraining", "converted", "usual_correction"]
 
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 _SWITCH = (False, "auto")
@@ -98,6 +98,12 @@ class PostTraining:
                 f"{', '.join(self.asked)}: for the schemes of int8 activations ('int8', 'int4'). Received: "
                 f"scheme={scheme.name!r}."
             )
+
+
+def usual_correction(model: keras.Model, scheme: Scheme) -> Literal[False, "auto"]:
+    """Returns whether biases are corrected where nobody says: where weights become int4 without training."""
+    static = scheme.weights == "int4" and scheme.activations == "int8"
+    return "auto" if static and not litert.carries_ranges(model) else False
 
 
 @dataclass(frozen=True, eq=False)
