@@ -12,8 +12,9 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
-    *("run", "train", "tune", "distill", "prune", "prune-channels", "cluster", "quantize-aware", "channels"),
-    *("sparsity", "sensitivity", "doctor", "export", "benchmark", "report", "data"),
+    *("compress", "run", "train", "tune", "distill", "prune", "prune-channels", "cluster"),
+    *("quantize-aware", "channels", "sparsity", "sensitivity", "doctor", "export", "benchmark"),
+    *("report", "data"),
 )
 
 
@@ -49,6 +50,26 @@ def test_built_in_recipes_are_listed(cli: Callable) -> None:
         (["run", "quickstart", "--set", "steps.pruned.sparsty=0.5"], "Did you mean 'sparsity'?"),
         (["run", "quickstart", "--sed", "1"], "No such option"),
         (["run", "quickstart", "--seed", "many"], "valid integer"),
+        (["compress", "--max-size", "100KB"], "add --data"),
+        (["compress", "--data", "digits"], "at least one limit"),
+        (
+            ["compress", "--data", "digits", "--max-size", "100 parsecs"],
+            "--max-size='100 parsecs' is no amount",
+        ),
+        (["compress", "--data", "digits", "--max-latency", "2kB"], "'2ms'"),
+        (["compress", "--data", "digits", "--min-accuracy", "91"], "Did you mean '91%'"),
+        (
+            ["compress", "--data", "digits", "--max-size", "9kB", "--max-download", "1MB"],
+            "says nothing beside",
+        ),
+        (["compress", "--data", "digits", "--max-size", "9kB", "--minutes", "soon"], "is no time"),
+        (
+            ["compress", "--data", "digits", "--max-size", "9kB", "--jobs", "2", "--cluster", "a:1"],
+            "one of them",
+        ),
+        (["compress", "--data", "digit", "--max-size", "9kB"], "Did you mean 'digits'?"),
+        (["compress", "--resume", "nowhere"], "nowhere"),
+        (["compress", "--resume", "nowhere", "--max-size", "9kB"], "Leave --max-size out"),
         (["train"], "Missing option"),
         (["train", "--data", "digits", "--out", "model.txt"], "ends in .keras"),
         (["train", "--data", "digits", "--size", "32"], "such as 32x32"),

@@ -22,8 +22,8 @@ DOCUMENTS = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md
 ONE_PROGRAM = [
     ROOT / "docs" / f"{name}.md"
     for name in (
-        *("behaviour", "channel-pruning", "clustering", "distillation", "doctor", "from-tfmot", "pruning"),
-        *("quantization", "quantization-aware", "tuning"),
+        *("behaviour", "channel-pruning", "clustering", "compress", "distillation", "doctor"),
+        *("from-tfmot", "pruning", "quantization", "quantization-aware", "tuning"),
     )
 ]
 """Pages whose blocks build on each other; they start from nothing but an empty folder."""

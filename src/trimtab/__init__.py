@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         channel_pruning,
         channels,
         clustering,
+        compression,
         data,
         distillation,
         doctor,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from trimtab.channel_pruning import ChannelPruningResult, prune_channels
     from trimtab.clustering import ClusteringResult, cluster
+    from trimtab.compression import Budget, CompressionResult, compress
     from trimtab.data import Augmentation, ImageData, load_data
     from trimtab.distillation import DistillationResult, distill
     from trimtab.doctor import Diagnosis, diagnose
@@ -69,8 +71,10 @@ __all__ = [
     "Augmentation",
     "BehaviourResult",
     "BenchmarkResult",
+    "Budget",
     "ChannelPruningResult",
     "ClusteringResult",
+    "CompressionResult",
     "Diagnosis",
     "DistillationResult",
     "History",
@@ -88,6 +92,8 @@ __all__ = [
     "cluster",
     "clustering",
     "compare_behaviour",
+    "compress",
+    "compression",
     "data",
     "diagnose",
     "distill",
@@ -124,8 +130,10 @@ _ROOMS = {
     "Augmentation": "data",
     "BehaviourResult": "benchmarking",
     "BenchmarkResult": "benchmarking",
+    "Budget": "compression",
     "ChannelPruningResult": "channel_pruning",
     "ClusteringResult": "clustering",
+    "CompressionResult": "compression",
     "Diagnosis": "doctor",
     "DistillationResult": "distillation",
     "History": "training",
@@ -138,6 +146,7 @@ _ROOMS = {
     "benchmark": "benchmarking",
     "cluster": "clustering",
     "compare_behaviour": "benchmarking",
+    "compress": "compression",
     "diagnose": "doctor",
     "distill": "distillation",
     "export": "exporting",

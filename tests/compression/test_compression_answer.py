@@ -69,6 +69,19 @@ def test_the_limit_that_stands_in_the_way() -> None:
     assert answer(max_size="10kB").binds == ("max_size",)
 
 
+def test_what_was_not_trained_can_be_the_nearest() -> None:
+    budget = Budget(max_size="8kB")
+    refused = {"cnn (width 1)": {"bytes": 9000, "latency_ms": None, "memory_bytes": 1, "gzip_bytes": 1}}
+    found = answered(ALL, budget, budget.limits(), refused)
+    assert (
+        found.misses[0].sentence
+        == "cnn (width 1) (not trained): size 9.0 kB where at most 8.0 kB is asked for"
+    )
+    assert (
+        answered(ALL, Budget(max_size="50kB"), Budget(max_size="50kB").limits(), refused).chosen == "middle"
+    )
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(1, 5), st.integers(1, 5)),

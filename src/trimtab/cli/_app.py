@@ -10,6 +10,7 @@ import typer
 from trimtab._version import __version__
 from trimtab.cli._channels import channels
 from trimtab.cli._cluster import cluster
+from trimtab.cli._compress import compress
 from trimtab.cli._data import data
 from trimtab.cli._distill import distill
 from trimtab.cli._doctor import doctor
@@ -35,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS = (
+    compress,
     run,
     train,
     tune,

@@ -117,7 +117,12 @@ class Answer:
         return next((point for point in self.front if point.name == name), None)
 
 
-def answered(points: Sequence[Point], budget: Budget, limits: Limits) -> Answer:
+def answered(
+    points: Sequence[Point],
+    budget: Budget,
+    limits: Limits,
+    refused: Mapping[str, Mapping[str, float | None]] | None = None,
+) -> Answer:
     """Finds the front, and chooses for the budget.
 
     Where something is limited from above, the most accurate file that keeps all limits is chosen, and of
@@ -127,13 +132,14 @@ def answered(points: Sequence[Point], budget: Budget, limits: Limits) -> Answer:
         points: everything that was measured, the baseline's own file among it; not empty.
         budget: as it was asked for.
         limits: the same in plain units.
+        refused: facts of candidates that were not trained, since they do not fit, by what they are.
     """
     front = [points[index] for index in pareto_front([point.costs() for point in points])]
     front = sorted(front, key=lambda point: (point.bytes, point.latency_ms))
     keeping = [point for point in front if limits.keeps(point.facts())]
     already = any(point.baseline and limits.keeps(point.facts()) for point in points)
     if not keeping:
-        return _missed(points, front, limits, budget)
+        return _missed(points, front, limits, budget, refused or {})
     upper = any(getattr(limits, name) is not None for name in COSTS)
     if upper:
         chosen = min(keeping, key=lambda point: (-point.val_accuracy, point.bytes, point.latency_ms))
@@ -161,30 +167,38 @@ def _why(chosen: Point, keeping: Sequence[Point], limits: Limits, upper: bool) -
     )
 
 
-def _missed(points: Sequence[Point], front: Sequence[Point], limits: Limits, budget: Budget) -> Answer:
+def _missed(
+    points: Sequence[Point],
+    front: Sequence[Point],
+    limits: Limits,
+    budget: Budget,
+    refused: Mapping[str, Mapping[str, float | None]],
+) -> Answer:
     """Says what is nearest where nothing keeps the budget, and which limits stand in the way."""
-    excesses = [(point, limits.excess(point.facts())) for point in points]
-    order = sorted(excesses, key=lambda each: (max(each[1].values()), len(each[1]), -each[0].val_accuracy))
+    known = {point.name: point.facts() for point in points}
+    known |= {f"{what} (not trained)": dict(facts) for what, facts in refused.items()}
+    excesses = {name: limits.excess(facts) for name, facts in known.items()}
+    order = sorted(excesses, key=lambda name: (max(excesses[name].values(), default=0), len(excesses[name])))
     misses = tuple(
-        Miss(point.name, over, f"{point.name}: {_over_told(point, over, limits)}")
-        for point, over in order[:_MOST_MISSES]
-    )
+        Miss(name, excesses[name], f"{name}: {_over_told(known[name], excesses[name], limits)}")
+        for name in order
+        if excesses[name]
+    )[:_MOST_MISSES]
     # A limit binds if leaving it out lets some file through; if none alone does, all that are broken bind.
-    alone = [name for name in _SPOKEN if any(set(over) == {name} for _, over in excesses)]
-    binds = tuple(alone or sorted({name for _, over in order[:1] for name in over}))
-    told = " and ".join(_SPOKEN[name] for name in binds)
-    way = "the limit on" if len(binds) == 1 else "the limits on"
+    alone = [limit for limit in _SPOKEN if any(set(over) == {limit} for over in excesses.values())]
+    binds = tuple(alone or sorted({limit for miss in misses[:1] for limit in miss.over}))
+    told = " and ".join(_SPOKEN[limit] for limit in binds)
+    way, verb = ("the limit on", "stands") if len(binds) == 1 else ("the limits on", "stand")
     asked = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in budget.given.items())
-    verb = "stands" if len(binds) == 1 else "stand"
     why = f"Nothing that was found keeps the budget ({asked}): {way} {told} {verb} in the way."
     return Answer(tuple(front), None, why, misses, binds)
 
 
-def _over_told(point: Point, over: Mapping[str, float], limits: Limits) -> str:
+def _over_told(facts: Mapping[str, float | None], over: Mapping[str, float], limits: Limits) -> str:
     """Says how far a file is beyond the limits."""
     parts = []
     for name in over:
-        value = point.facts()["accuracy" if name == "min_accuracy" else COSTS[name]]
+        value = facts["accuracy" if name == "min_accuracy" else COSTS[name]]
         limit = getattr(limits, name)
         least = "at least " if name == "min_accuracy" else "at most "
         parts.append(

@@ -1,0 +1,161 @@
+"""After the search: every model that is worth it becomes a file with a proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trimtab._atomic import make_folder, write_json
+from trimtab.compression._brief import Brief
+from trimtab.compression._candidate import Baseline, Candidate, ZooNetwork
+from trimtab.compression._front import pareto_ranks
+from trimtab.compression._halving import cost
+from trimtab.compression._plan import batch_size_for
+from trimtab.compression._travelling_data import ARRAYS
+from trimtab.compression._trials import Trial, TrialFolder, keep_file
+from trimtab.tuning import Search
+from trimtab.workers import Job, JobResult
+
+__all__ = ["BASELINE", "Finishing", "worth_a_file"]
+
+BASELINE = "baseline"
+
+
+def worth_a_file(trials: Sequence[Trial], most: int) -> list[Trial]:
+    """Returns the trials that become files: finalists, and what else is on the front of the search.
+
+    Args:
+        trials: all of them.
+        most: how many there is time for.
+    """
+    trained = [trial for trial in trials if trial.rungs]
+    finalists = sorted(
+        (trial for trial in trained if trial.state == "finalist"), key=lambda trial: -trial.accuracy
+    )
+    others = [trial for trial in trained if trial.state != "finalist"]
+    points = [(-trial.accuracy, *cost(trial)) for trial in trained]
+    ranks = dict(zip((trial.number for trial in trained), pareto_ranks(points), strict=True))
+    fronted = sorted(
+        (trial for trial in others if ranks[trial.number] == 0), key=lambda trial: -trial.accuracy
+    )
+    return [*finalists, *fronted][: max(most, 1)]
+
+
+def shipped_name(trial: Trial) -> str:
+    """Returns what a trial's file is called, such as ``"cnn-7"``."""
+    network = trial.candidate.network
+    return f"{network.architecture if isinstance(network, ZooNetwork) else network.kind}-{trial.number}"
+
+
+class Finishing(Search):
+    """Ships trials and the baseline, one file a worker.
+
+    Args:
+        brief: what the search is about.
+        trials: those that become files.
+        data: what `sent` returned.
+        aware_epochs: of quantize-aware training, where int8 loses; by the seconds of an epoch.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        brief: Brief,
+        trials: Sequence[Trial],
+        data: Mapping[str, Any],
+        aware_epochs: Callable[[float], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._brief, self._data, self._aware_epochs, self._clock = brief, data, aware_epochs, clock
+        self._trials = {shipped_name(trial): trial for trial in trials}
+        self._left = [name for name in [BASELINE, *self._trials] if not self._done(name)]
+        self.failures: dict[str, str] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What becomes a file, the baseline first."""
+        return (BASELINE, *self._trials)
+
+    def folder(self, name: str) -> Path:
+        """Returns where the file of a name goes."""
+        return self._brief.baseline / "file" if name == BASELINE else self._brief.folder / "finalists" / name
+
+    def next(self) -> Job | None:
+        """Returns the next file to make."""
+        if not self._left:
+            return None
+        name = self._left.pop(0)
+        trial = self._trials.get(name)
+        candidate = Candidate(Baseline()) if trial is None else trial.candidate
+        seconds = 0.0 if trial is None else float(trial.epoch_seconds or 0.0)
+        arguments = self._brief.training_arguments(self._data, batch_size_for(self._brief.images))
+        arguments |= {
+            "candidate": candidate.to_plain(),
+            "aware_epochs": self._aware_epochs(seconds) if trial is not None else 0,
+            "extra_epochs": max(self._aware_epochs(seconds), 1),
+            "float_too": trial is None,
+        }
+        folder = TrialFolder(self._brief.folder / "trials")
+        model = self._brief.baseline / "model.keras" if trial is None else folder.model(trial)
+        return Job(f"ship-{name}", "trimtab.compression._shipping:ship", arguments, ARRAYS, {"model": model})
+
+    def finished(self, result: JobResult) -> bool:
+        """Keeps a file and its record."""
+        name = result.key.removeprefix("ship-")
+        if result.error is not None or "model.tflite" not in result.files:
+            self.failures[name] = result.error or "it was cancelled"
+            return True
+        folder = make_folder(self.folder(name))
+        for file, source in result.files.items():
+            keep_file(source, folder / file)
+        write_json(folder / "result.json", self._record(name, result))
+        return True
+
+    def _done(self, name: str) -> bool:
+        """Says whether an earlier process made the file."""
+        return (self.folder(name) / "result.json").is_file()
+
+    def _record(self, name: str, result: JobResult) -> dict[str, Any]:
+        """Returns what is written down beside the file."""
+        trial = self._trials.get(name)
+        chain = [*(_training(trial) if trial is not None else ()), *result.record["links"]]
+        return {
+            "name": name,
+            "what": "baseline" if trial is None else str(trial.candidate),
+            "candidate": None if trial is None else trial.candidate.to_plain(),
+            "trial": None if trial is None else trial.number,
+            "seeds": [self._brief.seed if trial is None else trial.seed],
+            "chain": chain,
+            "val_accuracy": result.record["val_accuracy"],
+            "val_images": result.record["images"],
+            "float_accuracy": result.record["float_accuracy"],
+            "facts": result.record["facts"],
+            "final": trial is not None and trial.state == "finalist",
+            "epochs": None if trial is None else trial.passes,
+            "seconds": result.seconds,
+        }
+
+
+def _training(trial: Trial) -> list[dict[str, Any]]:
+    """Returns the links of a chain before the file: where the network is from, and its trainings."""
+    links: list[dict[str, Any]] = []
+    network = trial.candidate.network
+    first = {"zoo": "network", "narrowed": "channels", "baseline": "baseline"}[network.kind]
+    for number, trained in enumerate(trial.rungs):
+        told = f"{trained.epochs * trained.share:g} epochs" + (
+            f", taught by {trained.taught_by}" if trained.taught_by else ""
+        )
+        links.append(
+            {
+                "technique": first if number == 0 else "distill" if trained.taught_by else "train",
+                "what": f"{network}, {told}" if number == 0 else told,
+                "val_accuracy": trained.val_accuracy,
+                "bytes": trial.facts.bytes if trial.facts is not None else None,
+                "seconds": trained.seconds,
+                "taken": trained.val_accuracy
+                >= max((each.val_accuracy for each in trial.rungs[:number]), default=0.0),
+            }
+        )
+    return links

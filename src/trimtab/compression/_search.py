@@ -1,0 +1,350 @@
+"""The search itself: what is probed, trained and trained on, as workers become free."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trimtab.compression._baseline_training import BaselineTraining
+from trimtab.compression._brief import Brief
+from trimtab.compression._finals import Finals
+from trimtab.compression._halving import cost, next_promoted
+from trimtab.compression._plan import Pace, Rung, batch_size_for
+from trimtab.compression._probing import Probing
+from trimtab.compression._teaching import Teaching
+from trimtab.compression._travelling_data import ARRAYS
+from trimtab.compression._trials import Trained, Trial, TrialFolder, best_first
+from trimtab.tuning import Search, Study
+from trimtab.workers import Job, JobResult, Report, Workers
+
+__all__ = ["FINAL", "CompressionSearch"]
+
+FINAL = -1
+"""The number of a final training, beside those of the rungs."""
+_FITTING = ("ready", "running", "waiting")
+_AHEAD = 2  # candidates that are probed and wait for a worker, for each worker
+_BETTER = 0.003  # accuracy by which a candidate must beat the teacher to become it
+
+
+class CompressionSearch(Search):
+    """Probes candidates, and trains those that fit, the promising ones longer.
+
+    All that it decides by lies in the run folder: a search that was killed is made again of it.
+
+    Args:
+        brief: what the search is about.
+        study: remembers what the first round said of each proposal.
+        probing: proposes candidates that fit.
+        teaching: whose answers are learned.
+        finals: who is trained in full.
+        pace: how long training takes here.
+        data: what `sent` returned.
+        baseline: trains the baseline; None: there is one.
+        rungs: the first rung, where an earlier process decided on it.
+        decided: told of the first rung.
+        spent: seconds that earlier processes took.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        brief: Brief,
+        study: Study,
+        probing: Probing,
+        teaching: Teaching,
+        finals: Finals,
+        pace: Pace,
+        data: Mapping[str, Any],
+        *,
+        baseline: BaselineTraining | None,
+        rungs: list[Rung],
+        decided: Callable[[Rung], None],
+        spent: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._brief, self._study, self._probing = brief, study, probing
+        self._teaching, self._finals, self._pace = teaching, finals, pace
+        self._data, self._baseline = data, baseline
+        self._rungs, self._decided = rungs, decided
+        self._clock, self._began = clock, clock() - spent
+        self._folder = TrialFolder(brief.folder / "trials")
+        self._jobs: dict[str, tuple[int | None, Trial]] = {}
+        self._taught: dict[str, str | None] = {}
+        self._told: dict[str, str] = {}
+        self._final_shares: dict[int, float] = {}
+        self._exhausted = False
+
+    # What `drive` asks.
+
+    def next(self) -> Job | None:
+        """Returns the next job; None: nothing to do now."""
+        now = self.now
+        if self._baseline is not None and not self._baseline.done:
+            if (job := self._baseline.next(now)) is not None:
+                return job
+        elif (job := self._teaching.next("none")) is not None:
+            return job
+        if not self._finals.begun and self._exploring(now):
+            job = self._explore(now)
+            if job is not None or self._jobs:
+                return job
+        if not self.has_baseline:
+            return None
+        job = self._final(now)
+        if job is None and not self._jobs and not any(trial.rungs for trial in self.trials):
+            return self._explore(now)  # the time is up, and there is nothing to answer with yet
+        return job
+
+    def finished(self, result: JobResult) -> bool:
+        """Takes in how a job ended."""
+        self._told.pop(result.key, None)
+        if self._baseline is not None and result.key.startswith("baseline"):
+            self._baseline.finished(result)
+            if self._baseline.done:
+                self._teaching.learn_from(
+                    self._brief.baseline / "model.keras", "baseline", result.record["val_accuracy"]
+                )
+        elif self._teaching.owns(result.key):
+            self._teaching.finished(result)
+        else:
+            self._of_trial(*self._jobs.pop(result.key), result)
+        return False
+
+    def reported(self, report: Report) -> bool:
+        """Hears of an epoch; ends trainings when their time is up."""
+        accuracy = report.record.get("val_accuracy")
+        if accuracy is not None:
+            self._told[report.key] = f"epoch {report.record['epoch']}/{report.record['epochs']}"
+        return self.now < self._brief.plan.training_ends or not self.ready()
+
+    def ready(self) -> bool:
+        """Tells whether there is something to answer: a baseline, and a candidate, where any fits."""
+        trained = any(trial.rungs for trial in self.trials)
+        return self.has_baseline and (trained or self._exhausted)
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether there is a baseline."""
+        return self._baseline is None or self._baseline.done
+
+    def note(self) -> str:
+        """Says what is best so far, and what is being tried."""
+        best = max((trial for trial in self.trials if trial.rungs), key=lambda t: t.accuracy, default=None)
+        doing = [
+            f"{trial.candidate.network} {self._told.get(key, 'facts' if rung is None else '')}".strip()
+            for key, (rung, trial) in self._jobs.items()
+        ]
+        if not self.has_baseline:
+            doing.insert(0, f"baseline {self._told.get('baseline', '')}".strip())
+        told = [] if best is None else [f"best so far {best.accuracy:.2%} ({best.candidate.network})"]
+        return "; ".join([*told, *([f"now: {', '.join(doing[:3])}"] if doing else [])])
+
+    def spent(self, seconds: float) -> None:
+        """Remembers how long the search has taken so far."""
+        self._study.spend(seconds)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials so far."""
+        return self._probing.trials
+
+    @property
+    def now(self) -> float:
+        """Seconds since the search began, over all processes."""
+        return self._clock() - self._began
+
+    # Exploring.
+
+    def _exploring(self, now: float) -> bool:
+        """Says whether there is time to look further; there is, as long as nobody is known that fits."""
+        in_time = now < self._brief.plan.finals_begin - self._pace.overhead
+        return in_time or not any(trial.state in _FITTING for trial in self.trials)
+
+    def _explore(self, now: float) -> Job | None:
+        """Returns the job that tells most: a training that waits, a promotion, or a new proposal."""
+        waiting = [trial for trial in self.trials if trial.state == "ready"]
+        for trial in waiting:
+            if (job := self._leg(trial, self._first_rung(now))) is not None:
+                return job
+        if self._rungs and (job := self._promotion()) is not None:
+            return job
+        if len(waiting) >= _AHEAD or self._exhausted:
+            return None
+        found = self._probing.next(has_baseline=self.has_baseline)
+        if found is None:
+            # What waits for the baseline may be all that is left.
+            self._exhausted = self.has_baseline
+            return None
+        trial, job = found
+        trial.state = "probing"
+        self._jobs[job.key] = (None, trial)
+        return job
+
+    def _promotion(self) -> Job | None:
+        """Returns the next training of a trial that came so far; None: nobody may go on yet."""
+        last = self._rung(len(self._rungs))  # one more than there are, where there is one
+        highest = len(self._rungs) - (1 if last is None else 2)
+        trial = next_promoted(self.trials, max(highest, 0), by_cost=True)
+        rung = None if trial is None else self._rung(trial.rung + 1)
+        return None if trial is None or rung is None else self._leg(trial, rung)
+
+    def _first_rung(self, now: float) -> Rung:
+        """Returns the first rung; decided when the first training begins."""
+        if not self._rungs:
+            known = sorted(trial.facts.macs for trial in self.trials if trial.facts and trial.facts.macs)
+            usual = self._pace.epoch(float(known[len(known) // 2]) if known else 2e6)
+            left = self._brief.plan.finals_begin - now
+            self._rungs.append(self._brief.plan.first_rung(usual, left, self._pace.overhead))
+            self._decided(self._rungs[0])
+        return self._rungs[0]
+
+    def _rung(self, number: int) -> Rung | None:
+        """Returns a rung; None: after the last one only a full training is left."""
+        while len(self._rungs) <= number:
+            following = self._brief.plan.next_rung(self._rungs[-1])
+            if following is None:
+                return None
+            self._rungs.append(following)
+        return self._rungs[number]
+
+    def _leg(self, trial: Trial, rung: Rung) -> Job | None:
+        """Returns the job that trains a trial for a rung; None: its teacher must be asked first."""
+        key = f"train-{trial.name}-{rung.number}"
+        return self._training(key, trial, rung.number, rung.epochs, rung.share)
+
+    def _training(self, key: str, trial: Trial, rung: int, epochs: int, share: float) -> Job | None:
+        """Returns a job that trains a trial, or the one that asks its teacher, or None while it is asked."""
+        augmentation = trial.candidate.lesson.augmentation
+        answers = self._teaching.answers(augmentation)
+        if self._teaching.name is not None and answers is None:
+            return self._teaching.next(augmentation)
+        arguments = self._brief.training_arguments(self._data, batch_size_for(self._brief.images))
+        arguments |= {
+            "candidate": trial.candidate.to_plain(),
+            "epochs": epochs,
+            "share": share,
+            "answers": answers,
+        }
+        model = self._folder.model(trial)
+        files = {"start": model} if model.is_file() else {}
+        if not files and trial.candidate.network.kind == "baseline":
+            files = {"start": self._brief.baseline / "model.keras"}
+        shared = ARRAYS if answers is None else (*ARRAYS, answers)
+        trial.state = "running"
+        self._jobs[key] = (rung, trial)
+        self._taught[key] = None if answers is None else self._teaching.name
+        return Job(key, "trimtab.compression._trial:train_leg", arguments, shared, files)
+
+    # Finals.
+
+    def _final(self, now: float) -> Job | None:
+        """Returns the next final training; None: there is no time for one more."""
+        if not self._finals.begun:
+            self._best_teaches()
+        augmentations = {"none"}
+        for augmentation in augmentations:
+            if (job := self._teaching.next(augmentation)) is not None:
+                return job
+        if self._teaching.name is not None and self._teaching.answers("none") is None:
+            return None
+        found = self._finals.next(self.trials, now)
+        if found is None:
+            return None
+        trial, rung = found
+        self._final_shares[trial.number] = rung.share
+        return self._training(f"final-{trial.name}", trial, FINAL, rung.epochs, rung.share)
+
+    def _best_teaches(self) -> None:
+        """Makes the best model so far the teacher of the finalists, where that is not the teacher already."""
+        best = max((trial for trial in self.trials if trial.rungs), key=lambda t: t.accuracy, default=None)
+        if best is not None and best.accuracy > self._teaching.accuracy + _BETTER:
+            self._teaching.learn_from(self._folder.model(best), f"trial {best.name}", best.accuracy)
+
+    # What comes back.
+
+    def _of_trial(self, rung: int | None, trial: Trial, result: JobResult) -> None:
+        """Takes in a job of a trial."""
+        trial.at = round(self.now, 2)
+        if result.error is not None:
+            trial.state, trial.why = "failed", result.error
+            self._folder.keep(trial)
+            self._tell_study(trial)
+        elif rung is None:
+            if result.record:
+                self._probing.finished(trial, result)
+            else:
+                trial.state = "proposed"
+        elif result.record and result.record["epochs"]:
+            self._take(trial, rung, result)
+        else:
+            trial.state = "waiting" if trial.rungs else "ready"
+
+    def _take(self, trial: Trial, rung: int, result: JobResult) -> None:
+        """Takes in a training: its accuracy, its weights where they are the best so far, its pace."""
+        record = result.record
+        share = self._final_shares[trial.number] if rung == FINAL else self._rungs[rung].share
+        trained = Trained(
+            rung,
+            record["epochs"],
+            share,
+            record["val_accuracy"],
+            record["seconds"],
+            record["seconds_per_epoch"],
+            self._taught.pop(result.key, None),
+            tuple(record["curve"]),
+            round(self.now, 2),
+        )
+        better = trained.val_accuracy >= trial.accuracy
+        trial.rungs.append(trained)
+        trial.state = "finalist" if rung == FINAL else "waiting"
+        if trial.facts is not None and trial.facts.macs:
+            beside = trained.seconds - trained.epochs * trained.share * trained.seconds_per_epoch
+            self._pace.learn(trial.facts.macs, trained.seconds_per_epoch, beside)
+        files = {"model.keras": result.files["model.keras"]} if better else {}
+        self._folder.keep(trial, files)
+        if rung == 0:
+            self._tell_study(trial)
+
+    def _tell_study(self, trial: Trial) -> None:
+        """Tells the study what the first round said of a proposal: all are alike there."""
+        for running in self._study.running:
+            if running.number == trial.number:
+                first = trial.at_rung(0)
+                if first is None:
+                    running.fail(trial.why or "it was not trained")
+                else:
+                    running.finish(first.val_accuracy, *cost(trial))
+
+    def wind_up(self, workers: Workers, patience: float = 20.0) -> None:
+        """Ends what is under way after the search, and takes in what it still gives.
+
+        Args:
+            workers: who does it.
+            patience: seconds to wait for all of them together.
+        """
+        waiting = {*self._jobs, *([] if self.has_baseline else ["baseline"])}
+        for key in waiting:
+            workers.cancel(key)
+        until = time.monotonic() + patience
+        while waiting and (began := time.monotonic()) < until:
+            results = workers.wait(1.0)
+            for result in results:
+                if result.key in waiting:
+                    waiting.discard(result.key)
+                    self.finished(result)
+            if not results and time.monotonic() - began < 0.5:
+                return  # nothing is under way: Ctrl-C ended it
+
+    def conclude(self) -> None:
+        """Writes down who did not go on, and why, once the search is over."""
+        for place, trial in enumerate(best_first([each for each in self.trials if each.rungs]), start=1):
+            if trial.state == "waiting":
+                others = sum(bool(each.rungs) for each in self.trials)
+                trial.state = "cut"
+                trial.why = f"place {place} of {others} after {trial.passes:g} epochs"
+                self._folder.keep(trial)
+        for trial in self.trials:
+            if trial.state in ("ready", "proposed", "probing") and trial.facts is not None:
+                trial.state, trial.why = "cut", "the time was up before it was trained"
+                self._folder.keep(trial)
