@@ -30,6 +30,18 @@ def suffix(model: str, tensors: Iterable[str]) -> str | None:
 
 
 def owners(name: str, layers: Iterable[str], end: str) -> list[str]:
-    """Returns those of `layers` that a tensor is named after; `end` is what `suffix` returned."""
+    """Returns those of `layers` that a tensor is named after; `end` is what `suffix` returned.
+
+    Where a layer's name with its ending is another layer's name (``dense`` and ``dense_1``), TensorFlow
+    counts on: the ending is another number then.
+    """
     parts = components(name)
-    return [layer for layer in layers if f"{layer}{end}" in parts]
+    found = [layer for layer in layers if f"{layer}{end}" in parts]
+    if found or not end:
+        return found
+    return [layer for layer in layers if any(_counted_on(part, layer) for part in parts)]
+
+
+def _counted_on(part: str, layer: str) -> bool:
+    """Says whether a name is that of a layer with any number behind it."""
+    return part.startswith(f"{layer}_") and part[len(layer) + 1 :].isdigit()
