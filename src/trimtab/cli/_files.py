@@ -62,8 +62,9 @@ def export(
         bool, typer.Option("--equalize", help="Try cross-layer equalisation, and take it where it helps.")
     ] = False,
     correct_bias: Annotated[
-        bool, typer.Option("--correct-bias", help="Try bias correction, and take it where it helps.")
-    ] = False,
+        bool | None,
+        typer.Option(help="Try bias correction, and take it where it helps. Usual for int4."),
+    ] = None,
     softmax: Annotated[
         Softmax,
         typer.Option("--softmax", help="What int8 does with a model that ends in softmax."),

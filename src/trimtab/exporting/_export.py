@@ -21,7 +21,7 @@ from trimtab.errors import ConfigError, ConversionError, ModelError, ParityError
 from trimtab.exporting._artifact import Artifact, previous_compressed, record_path
 from trimtab.exporting._images import calibration_images, parity_images
 from trimtab.exporting._notes import about_calibration, about_model, about_rounding
-from trimtab.exporting._post_training import Converted, PostTraining, converted, usual_correction
+from trimtab.exporting._post_training import Converted, PostTraining, converted
 from trimtab.exporting._writing import write_set
 from trimtab.litert import Parity, Scheme
 from trimtab.litert._signature import image_shape_of
@@ -130,8 +130,6 @@ def export(
         print(artifact.bytes, artifact.parity.top1_agreement, *artifact.notes)
     """
     kind, path, target = litert.scheme(scheme), _checked(path, softmax, seed), file_format(path, format)
-    if correct_bias is None:
-        correct_bias = usual_correction(model, kind)
     how = PostTraining(calibration_method, percentile, keep_float, equalize, correct_bias)
     how.check(model, kind)
     if target == "c" and compress:

@@ -17,10 +17,11 @@ from trimtab.litert._fake_quantized import kept_float
 from trimtab.litert._plain import plain_model
 from trimtab.litert._signature import predict
 
-__all__ = ["CALIBRATION_METHODS", "Converted", "PostTraining", "converted", "usual_correction"]
+__all__ = ["CALIBRATION_METHODS", "Converted", "PostTraining", "converted"]
 
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 _SWITCH = (False, "auto")
+_UNSAID = ("correct_bias", None)
 _WORTH = 0.95  # share of the error that must be left at most, for a repair to be taken
 
 
@@ -34,7 +35,7 @@ class PostTraining:
         percentile: of the numbers that a range holds, for that method.
         keep_float: names of layers that stay float32, with ``*`` and ``?`` for parts of a name.
         equalize: ``"auto"``: cross-layer equalisation (Nagel et al. 2019), taken where it helps.
-        correct_bias: ``"auto"``: empirical bias correction, taken where it helps.
+        correct_bias: ``"auto"``: empirical bias correction, taken where it helps. None: for int4 weights.
 
     Raises:
         ConfigError: a value makes no sense.
@@ -44,7 +45,7 @@ class PostTraining:
     percentile: float = 99.99
     keep_float: Sequence[str] = ()
     equalize: Literal[False, "auto"] = False
-    correct_bias: Literal[False, "auto"] = False
+    correct_bias: Literal[False, "auto"] | None = None
 
     def __post_init__(self) -> None:
         if self.method not in CALIBRATION_METHODS:
@@ -64,7 +65,7 @@ class PostTraining:
             )
         object.__setattr__(self, "keep_float", tuple(self.keep_float))
         for name in ("equalize", "correct_bias"):
-            if getattr(self, name) not in _SWITCH:
+            if getattr(self, name) not in _SWITCH and (name, getattr(self, name)) != _UNSAID:
                 raise ConfigError(
                     f"{name} is False, or 'auto' to take it where it helps. Received: {getattr(self, name)!r}"
                 )
@@ -79,6 +80,13 @@ class PostTraining:
             "correct_bias": bool(self.correct_bias),
         }
         return tuple(name for name, given in unusual.items() if given)
+
+    def settled(self, scheme: Scheme) -> PostTraining:
+        """Returns the same with what is usual for a scheme where nothing was said."""
+        if self.correct_bias is not None:
+            return self
+        usual: Literal[False, "auto"] = "auto" if scheme.weights == "int4" else False
+        return dataclasses.replace(self, correct_bias=usual)
 
     def check(self, model: keras.Model, scheme: Scheme) -> None:
         """Refuses what a model or scheme cannot have.
@@ -98,12 +106,6 @@ class PostTraining:
                 f"{', '.join(self.asked)}: for the schemes of int8 activations ('int8', 'int4'). Received: "
                 f"scheme={scheme.name!r}."
             )
-
-
-def usual_correction(model: keras.Model, scheme: Scheme) -> Literal[False, "auto"]:
-    """Returns whether biases are corrected where nobody says: where weights become int4 without training."""
-    static = scheme.weights == "int4" and scheme.activations == "int8"
-    return "auto" if static and not litert.carries_ranges(model) else False
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +155,7 @@ def converted(
         route = "fake-quantized" if litert.carries_ranges(model) else scheme.route
         content = litert.convert(model, scheme, image_shape=shape)
         return Converted(content, model, route)
+    how = how.settled(scheme)
     best = _made(model, model, scheme, how, images, shape)
     if how.equalize or how.correct_bias:
         return _repaired(model, best, scheme, how, images, proof, shape)

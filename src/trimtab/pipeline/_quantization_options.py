@@ -59,16 +59,17 @@ class PostTrainingOptions(CalibrationOptions, FloatLayersOptions):
 
     equalize: bool = False
     """Try cross-layer equalisation, and take it where it helps."""
-    correct_bias: bool = False
-    """Try bias correction, and take it where it helps."""
+    correct_bias: bool | None = None
+    """Try bias correction, and take it where it helps; None: for int4."""
 
     def post_training_arguments(self) -> dict[str, Any]:
         """Returns the keyword arguments of `trimtab.export` that say how integers are made."""
+        correct_bias: Literal[False, "auto"] | None = "auto" if self.correct_bias else False
         return {
             **self.calibration_arguments(),
             "keep_float": self.keep_float,
             "equalize": "auto" if self.equalize else False,
-            "correct_bias": "auto" if self.correct_bias else False,
+            "correct_bias": None if self.correct_bias is None else correct_bias,
         }
 
 
