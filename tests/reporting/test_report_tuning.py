@@ -96,7 +96,7 @@ def test_the_page_of_a_search_is_drawn_without_a_backend(folder: Path) -> None:
     page = (folder / "report.html").read_text().replace("\u00a0", " ")
     assert "90.0 % of 500 validation images right with the best of 6 settings" in page
     assert "What tuning found" in page
-    assert "The search ended because its time was up; 1 of the trials were not finished" in page
+    assert "The search ended because its time was up; 1 of the trials was not finished" in page
     assert "<b>diverged" not in page
     assert "&lt;b&gt;diverged" in page
     for kind in ("history", "importance", "settings"):

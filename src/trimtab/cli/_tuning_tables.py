@@ -48,7 +48,7 @@ def show_tuning(result: TuningResult, page: Path, *, as_json: bool) -> None:
 def _row(trial: TrialResult, result: TuningResult) -> list[str]:
     usual = result.baseline.values
     changed = [
-        f"{name.removeprefix('model.')} {_told(value)}"
+        f"{name.rpartition('.')[2]} {_told(value)}"
         for name, value in trial.values.items()
         if usual.get(name) != value
     ]

@@ -28,14 +28,15 @@ def notes_on(
     cut = [trial for trial in trials if trial.state == "cut"]
     if cut:
         epochs = _between([trial.epochs for trial in cut])
-        notes.append(f"{len(cut)} of {len(trials)} trials were cut short, after {epochs} epochs")
+        were = "was" if len(cut) == 1 else "were"
+        notes.append(f"{len(cut)} of {len(trials)} trials {were} cut short, after {epochs} epochs")
     if failed := [trial for trial in trials if trial.state == "failed"]:
         first = failed[0]
         notes.append(f"{len(failed)} of {len(trials)} trials failed; trial {first.number}: {first.why}")
     left = sum(trial.state == "unfinished" for trial in trials)
     if ending in ("time", "interrupted"):
         reason = "its time was up" if ending == "time" else "it was stopped"
-        still = f"; {left} of the trials were not finished" if left else ""
+        still = f"; {left} of the trials {'was' if left == 1 else 'were'} not finished" if left else ""
         notes.append(f"the search ended because {reason}{still}: this is the best so far")
     return tuple(notes)
 

@@ -218,8 +218,6 @@ def _open(folder: Path, data: ImageData, space: Space, plan: Plan) -> Study:
 
 def checked_space(space: Space | Mapping[str, Any] | str, data: ImageData) -> Space:
     """Returns the space that was asked for, having seen that its settings can be trained on these images."""
-    from trimtab.training._train import check_data
-
     if isinstance(space, Space):
         made = space
     elif isinstance(space, str):
@@ -227,7 +225,9 @@ def checked_space(space: Space | Mapping[str, Any] | str, data: ImageData) -> Sp
     else:
         made = Space.from_data(space)
     check_names(made)
-    import_backend()
+    import_backend()  # first of all that needs it: it keeps the greetings of native code away
+    from trimtab.training._train import check_data
+
     check_data(data)
     check_space(made, data)
     return made
