@@ -35,6 +35,9 @@ BENCHMARKS = {
     "qat_parity": "file and quantize-aware model name the same class on 99.9 % of images (deep nets: 99.7 %)",
     "ptq_routes": "each scheme's file by each way to make it: accuracy, size, speed",
     "clustering": "what shared values, zeros and int8 leave of a compressed file",
+    "compress_fashion_mnist": "Fashion-MNIST under 20, 50, 100 and 250 kB, half an hour on two cores",
+    "compress_cifar10": "CIFAR-10 under 20, 50, 100 and 250 kB, half an hour on two cores",
+    "search_efficiency": "how soon the search finds a good front, beside random search and a fixed recipe",
     "scaling": "how throughput grows with the workers, measured here and simulated to 64",
     "runtimes": "the same weights in LiteRT, ONNX Runtime and OpenVINO",
 }
