@@ -1,10 +1,7 @@
-"""The run folder: what is in it, who may go on with it, and the fake one that others draw."""
+"""The run folder: who may go on with it, and what is decided once."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +14,6 @@ from trimtab.errors import RunError
 
 ASKED: dict[str, Any] = {"budget": {"max_size": "9kB"}, "data_digest": "x", "model_digest": None, "seed": 0}
 ASKED |= {"minutes": 1.0}
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("fake_folder", Path(__file__).with_name("fake_folder.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fake_folder"] = module
-    spec.loader.exec_module(module)
-    return Path(module.write_compression(tmp_path_factory.mktemp("fake") / "run"))
-
-
-def test_the_fake_folder_is_one_that_can_be_read(written: Path) -> None:
-    assert CompressionFolder(written).read()["status"] == "complete"
-    trials = TrialFolder(written / "trials").read()
-    assert [trial.state for trial in trials].count("finalist") == 2
-    front = json.loads((written / "front.json").read_text())
-    assert front["chosen"] == "cnn-0"
-    assert {point["name"] for point in front["points"]} >= {"cnn-0", "cnn-3", "baseline-int8"}
-    measured = json.loads((written / "benchmark" / "result.json").read_text())
-    assert {row["name"] for row in measured["rows"]} >= {point["name"] for point in front["points"]}
 
 
 def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
@@ -73,7 +48,7 @@ def test_folders_of_others_are_left_alone(tmp_path: Path) -> None:
         CompressionFolder(tmp_path).check_free(resume=True)
 
 
-def test_a_damaged_trial_is_named(written: Path, tmp_path: Path) -> None:
+def test_a_damaged_trial_is_named(tmp_path: Path) -> None:
     place = tmp_path / "trials" / "0007"
     place.mkdir(parents=True)
     (place / "result.json").write_text("{")

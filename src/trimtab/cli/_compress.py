@@ -86,6 +86,7 @@ def compress(
     from trimtab.compression import compress as compress_model
     from trimtab.compression._run_folder import default_folder
     from trimtab.progress import for_terminal
+    from trimtab.reporting import report
 
     values = (max_size, max_latency, max_drop, min_accuracy, max_memory, max_download)
     given = {name: value for name, value in zip(_LIMITS, values, strict=True) if value is not None}
@@ -106,6 +107,7 @@ def compress(
         raise ConfigError("--jobs is for this machine, --cluster for others. Leave one of them out.")
     place = data_dir or (Path(told["data_dir"]) if told["data_dir"] else None)
     images = load_images(told["source"], place, told["size"], told["limit"], seed)
+    progress = for_terminal()
     with interruptible(lambda: _stopped(folder)):
         result = compress_model(
             network,
@@ -118,9 +120,10 @@ def compress(
             resume=resume is not None,
             seed=seed,
             told={"told": told, "command": _command(told, budget, seed)},
-            progress=for_terminal(),
+            progress=progress,
         )
-    _compression_tables.show_compression(result, as_json=json)
+        page = report(result.folder, progress=progress)
+    _compression_tables.show_compression(result, page, as_json=json)
 
 
 def _budget(limits: Mapping[str, Any]) -> Budget:

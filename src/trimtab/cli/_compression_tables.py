@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.cli._console import print_json, table, terminal
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["show_compression"]
 
 
-def show_compression(result: CompressionResult, *, as_json: bool) -> None:
+def show_compression(result: CompressionResult, page: Path, *, as_json: bool) -> None:
     """Shows the front, the choice and the reason."""
     if as_json:
         print_json(
             {
                 "folder": result.folder,
+                "report": page,
                 **plain_answer(result.answer, result.folder),
                 "file": result.file,
                 "ending": result.ending,
@@ -44,7 +46,7 @@ def show_compression(result: CompressionResult, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
     if result.file is not None:
         console.print(f"File: {result.file} (and best.keras beside it)", soft_wrap=True)
-    console.print(f"Folder: {result.folder}", soft_wrap=True)
+    console.print(f"Report: {page}", soft_wrap=True)
 
 
 def _row(result: CompressionResult, row: Row) -> list[str]:

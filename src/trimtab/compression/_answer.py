@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,8 @@ class Answer:
         misses: the nearest ones, where nothing keeps the budget.
         binds: the limits that stand in the way, where nothing keeps the budget.
         already: whether the baseline's own int8 file keeps the budget.
+        others: the measured files that are not on the front.
+        limits: the budget in plain units.
         notes: what else there is to say.
     """
 
@@ -110,7 +112,9 @@ class Answer:
     misses: tuple[Miss, ...] = ()
     binds: tuple[str, ...] = ()
     already: bool = False
-    notes: tuple[str, ...] = field(default=())
+    others: tuple[Point, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    notes: tuple[str, ...] = ()
 
     def point(self, name: str | None) -> Point | None:
         """Returns a point of the front by its name."""
@@ -137,16 +141,18 @@ def answered(
     front = [points[index] for index in pareto_front([point.costs() for point in points])]
     front = sorted(front, key=lambda point: (point.bytes, point.latency_ms))
     keeping = [point for point in front if limits.keeps(point.facts())]
+    others = tuple(point for point in points if point not in front)
     already = any(point.baseline and limits.keeps(point.facts()) for point in points)
     if not keeping:
-        return _missed(points, front, limits, budget, refused or {})
+        missed = _missed(points, front, limits, budget, refused or {})
+        return replace(missed, others=others, limits=limits)
     upper = any(getattr(limits, name) is not None for name in COSTS)
     if upper:
         chosen = min(keeping, key=lambda point: (-point.val_accuracy, point.bytes, point.latency_ms))
     else:
         chosen = min(keeping, key=lambda point: (point.bytes, point.latency_ms, -point.val_accuracy))
     why = _why(chosen, keeping, limits, upper)
-    return Answer(tuple(front), chosen.name, why, already=already)
+    return Answer(tuple(front), chosen.name, why, already=already, others=others, limits=limits)
 
 
 def _why(chosen: Point, keeping: Sequence[Point], limits: Limits, upper: bool) -> str:

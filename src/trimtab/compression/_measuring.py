@@ -95,8 +95,7 @@ def measured(
 ) -> BenchmarkResult:
     """Measures the baseline's files and the front on the test images, and writes the numbers down.
 
-    What accuracy alone does not show (lost classes, changed answers, calibration, robustness) goes to
-    ``behaviour.json`` beside the folder of the measurements.
+    What accuracy alone does not show (lost classes, changed answers, calibration, robustness) is among them.
 
     Args:
         answer: whose front it is.
@@ -107,7 +106,7 @@ def measured(
         spoilt: test images that are spoilt to see how robust the files are.
         progress: where progress is shown.
     """
-    from trimtab.benchmarking import benchmark, compare_behaviour
+    from trimtab.benchmarking import benchmark, compare_behaviour, write_behaviour
     from trimtab.exporting import Artifact
 
     subjects = {
@@ -125,8 +124,7 @@ def measured(
     make_folder(out)
     with atomic_path(out / "predictions.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    write_json(out / "result.json", {**to_plain(result), "files": {"predictions": "predictions.npz"}})
-    behaviour = compare_behaviour(
+    compared = compare_behaviour(
         subjects,
         data,
         baseline=FLOAT,
@@ -134,7 +132,10 @@ def measured(
         predictions=result.predictions,
         progress=progress,
     )
-    write_json(out.parent / "behaviour.json", behaviour)
+    files = write_behaviour(compared, result.predictions, data.test, out, answer.chosen or INT8)
+    write_json(
+        out / "result.json", {**to_plain(result), "files": {"predictions": "predictions.npz", **files}}
+    )
     return result
 
 
@@ -149,25 +150,27 @@ def written(answer: Answer, folder: Path, misses: Sequence[str] = ()) -> None:
 
 def plain_answer(answer: Answer, folder: Path, failures: Sequence[str] = ()) -> dict[str, Any]:
     """Returns the answer as plain data; paths are those below the folder, so that it can be moved."""
-    points = []
-    for point in answer.front:
-        low, high = point.interval
-        points.append(
-            {
-                **to_plain(point),
-                "file": point.file.relative_to(folder).as_posix(),
-                "model": point.model.relative_to(folder).as_posix(),
-                "val_accuracy_low": low,
-                "val_accuracy_high": high,
-            }
-        )
     return {
         "format": 1,
-        "points": points,
+        "points": [_plain_point(point, folder) for point in answer.front],
+        "others": [_plain_point(point, folder) for point in answer.others],
+        "limits": to_plain(answer.limits),
         "chosen": answer.chosen,
         "why": answer.why,
         "misses": to_plain(answer.misses),
         "binds": list(answer.binds),
         "already": answer.already,
         "notes": [*answer.notes, *failures],
+    }
+
+
+def _plain_point(point: Point, folder: Path) -> dict[str, Any]:
+    """Returns a file as plain data, with the interval of its accuracy."""
+    low, high = point.interval
+    return {
+        **to_plain(point),
+        "file": point.file.relative_to(folder).as_posix(),
+        "model": point.model.relative_to(folder).as_posix(),
+        "val_accuracy_low": low,
+        "val_accuracy_high": high,
     }

@@ -3,13 +3,13 @@
 ::
 
     run.json       what was asked, on which machine, with which seed and versions; how it ended
-    search.json    what was decided once and must stay: the first round of training
+    search.json    what was decided once and must stay: the limits, the first round of training
     study/         the journal of the proposals
     baseline/      result.json, model.keras, history.csv; file/ holds its own files
     trials/NNNN/   result.json: candidate, facts, rounds of training, what became of it; its model
     finalists/NAME/  result.json: the chain; model.keras, model.tflite and its record
     front.json     the answer
-    benchmark/     result.json, predictions.npz
+    benchmark/     result.json, predictions.npz, behaviour.json, changed.npz
     best.tflite, best.keras   the chosen one
     work/          of the workers; can be removed when the run is complete
 """
@@ -26,6 +26,7 @@ from typing import Any
 from trimtab._atomic import write_json
 from trimtab._lock import LOCK_NAME
 from trimtab._version import __version__
+from trimtab.compression._budget import Limits
 from trimtab.compression._plan import Rung
 from trimtab.errors import OutputError, RunError
 
@@ -137,18 +138,45 @@ class CompressionFolder:
         write_json(self.run_file, record)
         return record
 
-    def end(self, record: Mapping[str, Any], status: str, seconds: float) -> None:
-        """Writes down how the run ended."""
-        write_json(self.run_file, {**record, "finished": now(), "status": status, "seconds": seconds})
+    def end(
+        self, record: Mapping[str, Any], ending: str, seconds: float, stages: Mapping[str, float]
+    ) -> None:
+        """Writes down how the run ended.
+
+        Args:
+            record: what `begin` returned.
+            ending: ``"done"``, ``"time"`` or ``"interrupted"``.
+            seconds: that the search took.
+            stages: seconds of each stage, by its name.
+        """
+        told = {
+            "finished": now(),
+            "status": "interrupted" if ending == "interrupted" else "complete",
+            "ending": ending,
+            "seconds": seconds,
+            "stages": [{"name": name, "seconds": round(value, 1)} for name, value in stages.items()],
+        }
+        write_json(self.run_file, {**record, **told})
 
     def rungs(self) -> list[Rung]:
         """Returns the first round of training, where an earlier process decided on it."""
-        path = self.path / "search.json"
-        return [Rung(**rung) for rung in _json(path)["rungs"]] if path.is_file() else []
+        return [Rung(**rung) for rung in self._decisions().get("rungs", [])]
 
     def decided(self, rung: Rung) -> None:
         """Writes the first round of training down."""
-        write_json(self.path / "search.json", {"rungs": [rung]})
+        write_json(self._search_file, {**self._decisions(), "rungs": [rung]})
+
+    def limited(self, limits: Limits) -> None:
+        """Writes down the limits in plain units, for who looks at a run that is not finished."""
+        write_json(self._search_file, {**self._decisions(), "limits": limits})
+
+    @property
+    def _search_file(self) -> Path:
+        return self.path / "search.json"
+
+    def _decisions(self) -> dict[str, Any]:
+        """Returns what was decided so far."""
+        return _json(self._search_file) if self._search_file.is_file() else {}
 
 
 def default_folder() -> Path:

@@ -74,6 +74,7 @@ class CompressionSearch(Search):
         self._told: dict[str, str] = {}
         self._final_shares: dict[int, float] = {}
         self._exhausted = False
+        self.baseline_ended = self.finals_began = 0.0
 
     # What `drive` asks.
 
@@ -102,6 +103,7 @@ class CompressionSearch(Search):
         if self._baseline is not None and result.key.startswith("baseline"):
             self._baseline.finished(result)
             if self._baseline.done:
+                self.baseline_ended = self.now
                 self._teaching.learn_from(
                     self._brief.baseline / "model.keras", "baseline", result.record["val_accuracy"]
                 )
@@ -241,6 +243,7 @@ class CompressionSearch(Search):
     def _final(self, now: float) -> Job | None:
         """Returns the next final training; None: there is no time for one more."""
         if not self._finals.begun:
+            self.finals_began = now
             self._best_teaches()
         augmentations = {"none"}
         for augmentation in augmentations:

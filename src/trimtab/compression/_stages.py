@@ -43,6 +43,8 @@ __all__ = ["Stages"]
 _DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize", "minimize")
 _TIMED = 0.4  # seconds that a candidate is timed
 _FILES_A_MINUTE = 2  # of the search: how many files there is time for at the end
+_AWARE_SHARE = 0.05  # of the time, for quantize-aware training of each file that needs it
+_LEAST_AWARE = 15.0  # seconds: below that it is all preparation and no training
 _SPOILT, _LONG = 1000, 600.0  # images that are spoilt in searches of so many seconds and more
 _LEAST_FILES, _MOST_FILES = 2, 10
 
@@ -92,6 +94,7 @@ class Stages:
             folder.path,
         )
         self._began = time.monotonic()
+        self._files_ended = 0.0
 
     def run(self, jobs: int, cluster: str | None) -> CompressionResult:
         """Carries out all stages; what was done before is not done again."""
@@ -105,6 +108,7 @@ class Stages:
             pace = Pace(self._brief.images)
             baseline, reference, ladders = self._beginning(workers, travelling, pace)
             limits = self._budget.limits({**reference.to_plain(), "accuracy": None})
+            self._folder.limited(limits)
             search, study = self._search(workers, travelling, pace, baseline, reference, ladders, limits)
             ending = Ending("done", study.seconds)
             if not self._finished:
@@ -260,7 +264,8 @@ class Stages:
         if ending.why == "interrupted":
             most = _LEAST_FILES
         chosen = worth_a_file(search.trials, most)
-        allowed = 0.0 if ending.why == "interrupted" else 0.05 * self._brief.plan.seconds
+        allowed = 0.0 if ending.why == "interrupted" else _AWARE_SHARE * self._brief.plan.seconds
+        allowed = allowed if allowed >= _LEAST_AWARE else 0.0
         finishing = Finishing(
             self._brief,
             chosen,
@@ -268,6 +273,7 @@ class Stages:
             lambda seconds: min(int(allowed / max(1.5 * (seconds or 1.0), 1e-6)), 5),
         )
         drive(finishing, workers, progress=self._progress, label="make files", total=len(finishing.names))
+        self._files_ended = search.now
         if BASELINE in finishing.failures:
             raise RunError(f"The baseline has no int8 file: {finishing.failures[BASELINE]}.")
         return finishing
@@ -301,10 +307,20 @@ class Stages:
         )
         whole = ending.seconds
         if not self._finished:
-            status = "complete" if ending.why != "interrupted" else "interrupted"
-            self._folder.end(self._record, status, whole)
+            self._folder.end(self._record, ending.why, whole, self._stages(search, whole))
         counted = (len(search.trials), sum(bool(trial.rungs) for trial in search.trials))
         return CompressionResult(folder, answer, result, ending.why, whole, counted, _notes(answer, ending))
+
+    def _stages(self, search: CompressionSearch, searched: float) -> dict[str, float]:
+        """Returns the seconds of each stage."""
+        finals = search.finals_began or searched
+        return {
+            "baseline": search.baseline_ended,
+            "exploration": max(finals - search.baseline_ended, 0.0),
+            "finalists": max(searched - finals, 0.0),
+            "files": self._files_ended - searched,
+            "measuring": max(search.now - self._files_ended, 0.0),
+        }
 
     def _final_limits(self, points: list[Point], limits: Limits) -> Limits:
         """Returns the limits, that on accuracy included, which the baseline's own accuracy decides."""

@@ -99,7 +99,7 @@ def drive(
     shown = total if total is not None else seconds
     with (progress or Silent()).task(label, shown, unit) as task:
         loop = _Loop(search, workers, seconds, spent, task, counts_time=unit == "s")
-        task.advance(spent if unit == "s" else done, search.note())
+        task.advance(min(spent, seconds or spent) if unit == "s" else done, search.note())
         try:
             why: Literal["done", "time", "interrupted"] = loop.run()
         except KeyboardInterrupt:
