@@ -3,47 +3,99 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import trimtab
 from trimtab import Budget, litert
+from trimtab.compression import _baseline_training, _stages
 from trimtab.compression._plan import Plan, Rung
 from trimtab.errors import ConfigError, DataError, ModelError, OutputError, RunError
 
+# A search that is over by its candidates and not by a clock: trainings of few epochs, no quantize-aware ones.
 SHORT = """
+from trimtab.compression import _baseline_training, _stages
+from trimtab.compression import _baseline_training, _stages
 from trimtab.compression._plan import Plan, Rung
 Plan.full_epochs = property(lambda self: 4)
 Plan.first_rung = lambda self, *_: Rung(0, 1)
+_stages._AWARE_SHARE = 0.0
+_baseline_training._WIDTHS = (4,)
+_baseline_training._LESSONS = _baseline_training._LESSONS[:1]
 """
+BUDGET = Budget(max_size="9kB")
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a full training have four epochs, so that a search is over by its candidates and not by a "
-    "clock."""
-    monkeypatch.setattr(Plan, "full_epochs", property(lambda self: 4))
-    monkeypatch.setattr(Plan, "first_rung", lambda self, *_: Rung(0, 1))
-
-
-@pytest.fixture(scope="module")
-def compressed(tmp_path_factory: pytest.TempPathFactory, digits: Any) -> Any:
-    """A compression without a model; tests only read it."""
+@contextlib.contextmanager
+def short_searches() -> Iterator[None]:
+    """Does in this process what `SHORT` does in another."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Plan, "full_epochs", property(lambda self: 4))
         patch.setattr(Plan, "first_rung", lambda self, *_: Rung(0, 1))
-        folder = tmp_path_factory.mktemp("compressed") / "run"
-        return trimtab.compress(None, digits, Budget(max_size="9kB"), out=folder, jobs=1, candidates=4)
+        patch.setattr(_stages, "_AWARE_SHARE", 0.0)
+        patch.setattr(_baseline_training, "_WIDTHS", (4,))
+        patch.setattr(_baseline_training, "_LESSONS", _baseline_training._LESSONS[:1])
+        yield
+
+
+@pytest.fixture
+def short() -> Iterator[None]:
+    with short_searches():
+        yield
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A compression without a model that was killed and then gone on with.
+
+    Args:
+        before: the records of its trials when it was killed, by the names of their folders.
+        result: what it gave in the end.
+    """
+
+    before: dict[str, dict[str, Any]]
+    result: Any
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, digits: Any) -> Killed:
+    """A compression that was killed once a candidate was trained, and then gone on with; tests only "
+    "read it."""
+    folder = tmp_path_factory.mktemp("compressed") / "run"
+    code = SHORT + (
+        "import trimtab\n"
+        "trimtab.compress(None, trimtab.load_data('digits'), trimtab.Budget(max_size='9kB'), jobs=1,\n"
+        f"                 out={str(folder)!r}, candidates=3)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not any(record["rungs"] for record in _records(folder).values()):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    before = _records(folder)
+    with short_searches():
+        result = trimtab.compress(None, digits, BUDGET, out=folder, jobs=1, candidates=3, resume=True)
+    return Killed(before, result)
+
+
+def _records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Reads the trials of a run."""
+    found = sorted((folder / "trials").glob("*/result.json"))
+    return {path.parent.name: json.loads(path.read_text()) for path in found}
+
+
+@pytest.fixture(scope="module")
+def compressed(killed: Killed) -> Any:
+    return killed.result
 
 
 def test_the_chosen_file_keeps_the_budget_and_is_the_best_of_the_front(compressed: Any, digits: Any) -> None:
@@ -68,6 +120,7 @@ def test_the_folder_holds_everything(compressed: Any) -> None:
         "best.keras",
         "benchmark/result.json",
         "benchmark/predictions.npz",
+        "benchmark/behaviour.json",
     ):
         assert (folder / name).is_file(), name
     run, front = (json.loads((folder / name).read_text()) for name in ("run.json", "front.json"))
@@ -78,7 +131,7 @@ def test_the_folder_holds_everything(compressed: Any) -> None:
         assert (folder / point["model"]).is_file()
         assert point["chain"][-1]["technique"] in ("int8", "quantize-aware")
     trials = [json.loads(path.read_text()) for path in sorted((folder / "trials").glob("*/result.json"))]
-    assert [trial["number"] for trial in trials] == [0, 1, 2, 3]
+    assert [trial["number"] for trial in trials] == [0, 1, 2]
     assert all(trial["state"] in ("refused", "cut", "finalist") for trial in trials)
     assert all(trial["facts"]["bytes"] <= 9000 for trial in trials if trial["rungs"])
 
@@ -90,9 +143,7 @@ def test_a_finished_run_answers_again_without_training(
         raise AssertionError("something was trained again")
 
     monkeypatch.setattr("trimtab.training.train", refuse)
-    again = trimtab.compress(
-        None, digits, Budget(max_size="9kB"), out=compressed.folder, jobs=1, candidates=4, resume=True
-    )
+    again = trimtab.compress(None, digits, BUDGET, out=compressed.folder, jobs=1, candidates=3, resume=True)
     assert again.answer.chosen == compressed.answer.chosen
     assert again.trials == compressed.trials
 
@@ -109,7 +160,7 @@ def test_a_budget_that_nobody_meets_names_the_nearest(
 ) -> None:
     trimtab.train(small_cnn, digits, epochs=1)
     result = trimtab.compress(
-        small_cnn, digits, Budget(max_size="1kB"), out=tmp_path / "run", jobs=1, candidates=6
+        small_cnn, digits, Budget(max_size="1kB"), out=tmp_path / "run", jobs=1, candidates=4
     )
     assert result.best is None
     assert result.answer.binds == ("max_size",)
@@ -146,12 +197,12 @@ def test_a_full_disk_in_mid_search_leaves_a_run_that_goes_on(
     tmp_path: Path, digits: Any, small_cnn: Any, short: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trimtab.train(small_cnn, digits, epochs=1)
-    told: dict[str, Any] = {"out": tmp_path / "run", "jobs": 1, "candidates": 2}
+    told: dict[str, Any] = {"out": tmp_path / "run", "jobs": 1, "candidates": 1}
     written = []
 
     def full(path: Path, record: Any) -> None:
         written.append(path)
-        if len(written) == 3:
+        if len(written) == 2:
             raise OutputError(f"The disk is full: {path} was not written. Free some space and run again.")
         real(path, record)
 
@@ -163,39 +214,17 @@ def test_a_full_disk_in_mid_search_leaves_a_run_that_goes_on(
         trimtab.compress(small_cnn, digits, Budget(max_size="9kB"), **told)
     monkeypatch.setattr(_trials, "write_json", real)
     result = trimtab.compress(small_cnn, digits, Budget(max_size="9kB"), **told, resume=True)
-    assert result.trials[0] == 2
+    assert result.trials[0] == 1
     assert result.best is not None
 
 
-def test_a_run_that_was_killed_loses_and_repeats_no_trial(
-    tmp_path: Path, digits: Any, short: None, cli: Callable[..., Any]
-) -> None:
-    folder = tmp_path / "run"
-    code = SHORT + (
-        "import trimtab\n"
-        f"trimtab.compress(None, trimtab.load_data('digits'), trimtab.Budget(max_size='9kB'), jobs=1,\n"
-        f"                 out={str(folder)!r}, candidates=4)\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
-    records = folder / "trials"
-    while process.poll() is None and not any(
-        '"rung": 0' in p.read_text() for p in records.glob("*/result.json")
-    ):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = {path.parent.name: json.loads(path.read_text()) for path in records.glob("*/result.json")}
-    assert before
-    result = trimtab.compress(
-        None, digits, Budget(max_size="9kB"), out=folder, jobs=1, candidates=4, resume=True
-    )
-    after = {path.parent.name: json.loads(path.read_text()) for path in records.glob("*/result.json")}
-    assert sorted(after) == ["0000", "0001", "0002", "0003"]
-    for name, record in before.items():
+def test_a_run_that_was_killed_loses_and_repeats_no_trial(killed: Killed) -> None:
+    after = _records(killed.result.folder)
+    assert any(record["rungs"] for record in killed.before.values())
+    assert sorted(after) == ["0000", "0001", "0002"]
+    for name, record in killed.before.items():
         assert after[name]["rungs"][: len(record["rungs"])] == record["rungs"]
         assert after[name]["candidate"] == record["candidate"]
     for record in after.values():
         numbers = [rung["rung"] for rung in record["rungs"]]
         assert len(numbers) == len(set(numbers))
-    assert result.best is not None
-    assert np.isfinite(result.seconds)

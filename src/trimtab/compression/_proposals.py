@@ -7,6 +7,7 @@ from typing import Any
 
 from trimtab.compression._budget import Limits
 from trimtab.compression._candidate import Baseline, Candidate, Lesson, Narrowed, Network, ZooNetwork
+from trimtab.compression._facts import counted_bytes
 from trimtab.compression._families import Ladder
 from trimtab.compression._trials import Trial
 from trimtab.tuning import Choice, Real, Space
@@ -15,6 +16,8 @@ __all__ = ["Proposals"]
 
 NARROWED, WHOLE = "narrowed baseline", "baseline"
 _LEAST_SHARE = 0.25
+_BESIDE = 5000.0  # bytes of a file that are no weights, where nobody counted
+_LEAST_KEPT = 0.05  # of the baseline's parameters: what is left of a network below that is none of it
 
 
 class Proposals:
@@ -42,7 +45,8 @@ class Proposals:
     ) -> None:
         self._ladders = {ladder.family.name: ladder for ladder in ladders}
         self._limits, self._reference = limits, reference
-        families = [*self._ladders, *([NARROWED] if narrowing else []), *([WHOLE] if whole else [])]
+        narrowed = narrowing and (self._kept(1.0) or 0.0) >= _LEAST_KEPT
+        families = [*self._ladders, *([NARROWED] if narrowed else []), *([WHOLE] if whole else [])]
         dimensions: dict[str, Any] = {
             "family": Choice(tuple(families)),
             "share": Real(_LEAST_SHARE, 1.0, log=True, default=1.0),
@@ -146,17 +150,27 @@ class Proposals:
         return ladder.widest(given)
 
     def _kept(self, share: float) -> float | None:
-        """Returns the share of its parameters that a narrowed baseline keeps; None: all of them."""
-        limits, whole = self._limits, self._reference
-        ratios = [
-            limit / float(has)
-            for limit, fact in (
-                (limits.max_size, "bytes"),
-                (limits.max_latency, "latency_ms"),
-                (limits.max_download, "gzip_bytes"),
-            )
+        """Returns the share of its parameters that a narrowed baseline keeps; None: all of them.
+
+        Kernels shrink with the parameters, channels with their root, and what else is in a file stays.
+        """
+        whole, limits = self._reference, self._limits
+        size, kernels = float(whole.get("bytes") or 0.0), float(whole.get("kernels") or 0.0)
+        channels = float(whole.get("channels") or 0.0)
+        beside = size - counted_bytes(kernels, channels) if kernels else _BESIDE
+
+        def most(limit: float, has: float) -> float:
+            """Solves ``beside + kernels * x**2 + channels * x = limit`` for the share of the channels."""
+            left = limit / has * size - beside
+            a, b = kernels or size - beside, counted_bytes(0, channels)
+            return 0.0 if left <= 0 else ((b**2 + 4 * a * left) ** 0.5 - b) / (2 * a)
+
+        widths = [
+            most(share * limit, float(has))
+            for limit, fact in ((limits.max_size, "bytes"), (limits.max_download, "gzip_bytes"))
             if limit is not None and (has := whole.get(fact))
         ]
-        # A file holds more than its weights, and needs more memory where its channels are many.
-        kept = share * min(ratios, default=0.9) * 0.9
-        return kept if kept < 0.9 else None
+        if limits.max_latency is not None and (time := whole.get("latency_ms")):
+            widths.append((share * limits.max_latency / float(time)) ** 0.5)
+        kept = min(widths, default=(0.8 * share) ** 0.5) ** 2
+        return 0.97 * kept if kept < 0.9 else None

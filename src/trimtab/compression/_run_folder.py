@@ -3,7 +3,7 @@
 ::
 
     run.json       what was asked, on which machine, with which seed and versions; how it ended
-    search.json    what was decided once and must stay: the limits, the first round of training
+    search.json    what was decided once and must stay: the limits, the first round, ...
     study/         the journal of the proposals
     baseline/      result.json, model.keras, history.csv; file/ holds its own files
     trials/NNNN/   result.json: candidate, facts, rounds of training, what became of it; its model
@@ -169,6 +169,15 @@ class CompressionFolder:
     def limited(self, limits: Limits) -> None:
         """Writes down the limits in plain units, for who looks at a run that is not finished."""
         write_json(self._search_file, {**self._decisions(), "limits": limits})
+
+    def reference(self) -> dict[str, Any] | None:
+        """Returns what the baseline's file costs, where an earlier process found out."""
+        found: dict[str, Any] | None = self._decisions().get("reference")
+        return found
+
+    def referred(self, reference: Mapping[str, Any]) -> None:
+        """Writes down what the baseline's file costs; what may be proposed depends on it."""
+        write_json(self._search_file, {**self._decisions(), "reference": reference})
 
     @property
     def _search_file(self) -> Path:

@@ -8,15 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trimtab._atomic import make_folder
 from trimtab._quiet import import_backend
 from trimtab.compression._answer import Answer, Point, answered
-from trimtab.compression._baseline_training import BaselineTraining, read_baseline, write_baseline
+from trimtab.compression._baseline_training import read_baseline
+from trimtab.compression._beginning import Beginning, begun
 from trimtab.compression._brief import Brief
 from trimtab.compression._budget import COSTS, Budget, Limits
-from trimtab.compression._candidate import Baseline, Candidate, Network
-from trimtab.compression._facts import Facts
-from trimtab.compression._families import Ladder, built_counts, families_for
 from trimtab.compression._finals import Finals
 from trimtab.compression._finishing import BASELINE, Finishing, worth_a_file
 from trimtab.compression._measuring import INT8, measured, points_of, timed, written
@@ -27,13 +24,13 @@ from trimtab.compression._result import CompressionResult
 from trimtab.compression._run_folder import CompressionFolder
 from trimtab.compression._search import CompressionSearch
 from trimtab.compression._teaching import Teaching
-from trimtab.compression._travelling_data import ARRAYS, sent
+from trimtab.compression._travelling_data import sent
 from trimtab.compression._trials import TrialFolder
 from trimtab.errors import RunError
 from trimtab.progress import Progress
 from trimtab.tuning import Ending, Study, drive, open_study
 from trimtab.tuning._samplers import Sampler
-from trimtab.workers import Job, JobResult, Workers, open_workers
+from trimtab.workers import Workers, open_workers
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
@@ -106,10 +103,11 @@ class Stages:
                 self._brief = replace(self._brief, plan=plan)
             travelling = sent(self._data, workers)
             pace = Pace(self._brief.images)
-            baseline, reference, ladders = self._beginning(workers, travelling, pace)
-            limits = self._budget.limits({**reference.to_plain(), "accuracy": None})
+            timer = self._timer(workers) if self._budget.max_latency is not None else None
+            beginning = begun(self._brief, self._model, workers, travelling, pace, self._progress, timer)
+            limits = self._budget.limits({**beginning.reference, "accuracy": None})
             self._folder.limited(limits)
-            search, study = self._search(workers, travelling, pace, baseline, reference, ladders, limits)
+            search, study = self._search(workers, travelling, pace, beginning, limits, timer)
             ending = Ending("done", study.seconds)
             if not self._finished:
                 ending = self._driven(search, study, workers)
@@ -121,66 +119,6 @@ class Stages:
         """Whether an earlier process came to the end."""
         return self._record.get("status") == "complete"
 
-    # Before the search.
-
-    def _beginning(
-        self, workers: Workers, travelling: Mapping[str, Any], pace: Pace
-    ) -> tuple[BaselineTraining | None, Facts, list[Ladder]]:
-        """Finds out what the baseline costs, and how good it is where it was given."""
-        families = families_for(self._brief.image_shape)
-        counts = built_counts(self._brief.image_shape, self._brief.classes)
-        ladders = [Ladder(family, counts) for family in families]
-        known = read_baseline(self._brief.baseline)
-        training = None
-        if known is None and self._model is None:
-            training = BaselineTraining(self._brief, ladders, pace, travelling)
-        network: Network = Baseline()
-        if known is None and self._model is not None:
-            self._keep_given()
-        elif training is not None:
-            network = training.network
-        record = self._judged(workers, travelling, network, known)
-        facts = Facts.of_plain(record["probe"]["facts"])
-        if self._budget.max_latency is not None:
-            latency = self._timer(workers)(Path(record["file"]))
-            facts = replace(facts, latency_ms=latency)
-        return training, facts, ladders
-
-    def _keep_given(self) -> None:
-        """Keeps the model that was given; its record is written once it was judged."""
-        from trimtab.models import save_model
-
-        make_folder(self._brief.baseline)
-        save_model(self._model, self._brief.baseline / "model.keras")
-
-    def _judged(
-        self,
-        workers: Workers,
-        travelling: Mapping[str, Any],
-        network: Network,
-        known: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        """Probes the baseline's network, and judges a model that was given."""
-        model = self._brief.baseline / "model.keras"
-        arguments = {**self._brief.network_arguments(), "candidate": Candidate(network).to_plain()}
-        files = {"baseline": model} if network.kind == "baseline" else {}
-        jobs = [Job("facts-baseline", "trimtab.compression._trial:probe", arguments, (), files)]
-        if known is None and self._model is not None:
-            told = {"data": dict(travelling)}
-            jobs.append(
-                Job("judge-baseline", "trimtab.compression._trial:judge", told, ARRAYS, {"model": model})
-            )
-        with self._progress.task("look at the baseline", len(jobs), "steps") as task:
-            results = _all(workers, jobs, task.advance)
-        if "judge-baseline" in results:
-            accuracy = results["judge-baseline"].record["val_accuracy"]
-            write_baseline(
-                self._brief.baseline,
-                {"given": True, "what": "the model that was given", "val_accuracy": accuracy},
-            )
-        probe = results["facts-baseline"]
-        return {"probe": probe.record, "file": str(probe.files["model.tflite"])}
-
     # The search.
 
     def _search(
@@ -188,15 +126,14 @@ class Stages:
         workers: Workers,
         travelling: Mapping[str, Any],
         pace: Pace,
-        baseline: BaselineTraining | None,
-        reference: Facts,
-        ladders: list[Ladder],
+        beginning: Beginning,
         limits: Limits,
+        timer: Callable[[Path], float] | None,
     ) -> tuple[CompressionSearch, Study]:
         """Puts the search together, as far as an earlier process had come."""
-        plain = reference.to_plain()
+        plain = beginning.reference
         proposals = Proposals(
-            ladders, limits, plain, narrowing=self._narrowing(), whole=Limits.keeps(limits, plain)
+            beginning.ladders, limits, plain, narrowing=self._narrowing(), whole=Limits.keeps(limits, plain)
         )
         study = open_study(
             self._folder.path / "study",
@@ -208,7 +145,6 @@ class Stages:
         if not study.trials:
             for setting in self._first(proposals):
                 study.enqueue(setting)
-        timer = self._timer(workers) if self._budget.max_latency is not None else None
         trials = TrialFolder(self._folder.path / "trials")
         known = [trial if self._finished else again(trial) for trial in trials.read()]
         probing = Probing(
@@ -226,7 +162,7 @@ class Stages:
             finals,
             pace,
             travelling,
-            baseline=baseline,
+            baseline=beginning.training,
             rungs=self._folder.rungs(),
             decided=self._folder.decided,
             spent=study.seconds + time.monotonic() - self._began,
@@ -366,24 +302,6 @@ class Stages:
                 ]
 
         return milliseconds
-
-
-def _all(workers: Workers, jobs: list[Job], advance: Any) -> dict[str, JobResult]:
-    """Does some jobs, and returns their results.
-
-    Raises:
-        RunError: one of them failed.
-    """
-    results: dict[str, JobResult] = {}
-    for job in jobs:
-        workers.submit(job)
-    while len(results) < len(jobs):
-        for result in workers.wait():
-            if result.error is not None:
-                raise RunError(f"The baseline cannot be used: {result.error}.")
-            results[result.key] = result
-            advance(1)
-    return results
 
 
 def again(trial: Any) -> Any:
