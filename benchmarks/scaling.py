@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,21 @@ import numpy as np
 import _results
 import _scaling_picture
 from _harness import RESULTS, Session, interleaved, say
+from _scaling_page import (
+    A_WORKER,
+    BOTH,
+    IDLE,
+    LONG,
+    ONE,
+    SIMULATED,
+    TWO,
+    Costs,
+    Settings,
+    asleep_rows,
+    driver_rows,
+    method,
+    training_rows,
+)  # fmt: skip
 from _scaling_search import Clocks, asking, search
 from _scaling_simulation import makespan
 from trimtab._statistics import bootstrap_median
@@ -31,43 +46,8 @@ from trimtab.workers import Processes, RayWorkers, Workers
 if TYPE_CHECKING:
     from trimtab.data import ImageData
 
-_TRAINING, _ASLEEP, _DRIVER = (
-    "Trainings on this machine's processes",
-    "Jobs that sleep, on a Ray cluster on this machine",
-    "What the driver does for each job",
-)
-_SIMULATED = "Simulated: throughput against one worker"
-_A_WORKER = 4
-"""Jobs for each worker in the measured runs that sleep, and in their simulation."""
-_LONG = 10
-"""Jobs for each worker in the other simulated searches."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """How much is measured.
-
-    Args:
-        data: name of the data set.
-        images: how many of its training images one job learns.
-        epochs: of each training.
-        trainings: jobs in one sample.
-        workers: how many sleep at the same time, one run after the other.
-        seconds: that a job sleeps.
-        idle: jobs that do nothing in one sample.
-    """
-
-    data: str = "fashion_mnist"
-    images: int = 6_000
-    epochs: int = 2
-    trainings: int = 4
-    workers: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
-    seconds: float = 1.0
-    idle: int = 256
-
-
-_FULL = _Settings()
-_QUICK = _Settings("digits", 200, 1, trainings=2, workers=(1, 2, 4), seconds=0.2, idle=8)
+_FULL = Settings()
+_QUICK = Settings("digits", 200, 1, trainings=2, workers=(1, 2, 4), seconds=0.2, idle=8)
 
 
 def main() -> None:
@@ -79,24 +59,26 @@ def main() -> None:
         "spend on each of them?",
         more=_more,
     )
+    if (load := _load()) > IDLE:
+        session.note(f"The machine had other work: a load of {load:.1f} when this began. Measure again.")
     settings, rounds = (_QUICK if session.quick else _FULL), session.rounds(3, 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trained, lasted = _trained(settings, _data(settings), folder, rounds)
-        rows = _training_rows(trained)
+        rows = training_rows(trained)
         curves: list[dict[str, Any]] = []
-        points = [{"name": "trainings, one core each", **_speedups({1: trained[_ONE], 2: trained[_TWO]})}]
+        points = [{"name": "trainings, one core each", **_speedups({1: trained[ONE], 2: trained[TWO]})}]
         if not session.options.no_cluster:
             asleep, idle, share = _on_cluster(settings, folder, rounds)
-            alone = asking(folder / "alone", _LONG * settings.workers[-1])
+            alone = asking(folder / "alone", LONG * settings.workers[-1])
             costs = _costs(asleep, idle, alone)
-            more, curves = _simulated(settings, costs, lasted)
-            rows += [*_asleep_rows(settings, asleep), *_driver_rows(idle, alone, share, costs), *more]
+            more, curves = _simulated(settings, costs, asleep[settings.workers[-1]], lasted)
+            rows += [*asleep_rows(settings, asleep), *driver_rows(idle, alone, share, costs), *more]
             rates = {count: [len(one.work) / one.wall for one in runs] for count, runs in asleep.items()}
             points = [{"name": f"jobs that sleep {settings.seconds:g} s", **_speedups(rates)}, *points]
     picture = {"path": f"../pictures/scaling/{_scaling_picture.NAME}", "alt": _scaling_picture.ALT}
     record = session.finish(
-        rows, _method(settings, rounds), pictures=[picture] if curves else [],
+        rows, method(settings, rounds), pictures=[picture] if curves else [],
         curves=curves, points=points, settings=settings,
     )  # fmt: skip
     out = session.options.out or (None if session.quick else RESULTS)
@@ -108,7 +90,12 @@ def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cluster", action="store_true", help="measure processes of this machine only")
 
 
-def _data(settings: _Settings) -> ImageData:
+def _load() -> float:
+    """Gives how many programs wanted the processor in the last minute, where the system says."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _data(settings: Settings) -> ImageData:
     from trimtab.data import load_data
     from trimtab.errors import TrimtabError
 
@@ -118,21 +105,18 @@ def _data(settings: _Settings) -> ImageData:
         raise SystemExit(f"{error}") from None
 
 
-_ONE, _BOTH, _TWO = "1 process, one core", "1 process, all cores", "2 processes, one core each"
-
-
 def _trained(
-    settings: _Settings, data: ImageData, folder: Path, rounds: int
+    settings: Settings, data: ImageData, folder: Path, rounds: int
 ) -> tuple[dict[str, list[float]], list[float]]:
     """Gives trainings a minute for each way to use this machine, and the seconds that single ones took."""
     lasted: list[float] = []
     with contextlib.ExitStack() as stack:
         sides = {
-            name: _side(stack.enter_context(workers), settings, data, folder, lasted if name == _ONE else [])
+            name: _side(stack.enter_context(workers), settings, data, folder, lasted if name == ONE else [])
             for name, workers in (
-                (_ONE, _on_cores(1, 1, folder / "one")),
-                (_BOTH, _on_cores(1, None, folder / "both")),
-                (_TWO, _on_cores(2, 2, folder / "two")),
+                (ONE, _on_cores(1, 1, folder / "one")),
+                (BOTH, _on_cores(1, None, folder / "both")),
+                (TWO, _on_cores(2, 2, folder / "two")),
             )
         }
         samples = interleaved(sides, rounds, label="trainings")
@@ -153,7 +137,7 @@ def _on_cores(jobs: int, cores: int | None, folder: Path) -> Workers:
 
 
 def _side(
-    workers: Workers, settings: _Settings, data: ImageData, folder: Path, lasted: list[float]
+    workers: Workers, settings: Settings, data: ImageData, folder: Path, lasted: list[float]
 ) -> Callable[[], float]:
     """Gives what trains a sample when called, and returns trainings a minute."""
     arrays = {"train": data.train.take(slice(settings.images)), "judge": data.validation.take(slice(1000))}
@@ -194,7 +178,7 @@ def _cluster(cpus: int) -> Iterator[str]:
 
 
 def _on_cluster(
-    settings: _Settings, folder: Path, rounds: int
+    settings: Settings, folder: Path, rounds: int
 ) -> tuple[dict[int, list[Clocks]], list[Clocks], list[float]]:
     """Lets jobs sleep, and do nothing, on a cluster; gives also the seconds in which 47 MB are shared."""
     asleep: dict[int, list[Clocks]] = {count: [] for count in settings.workers}
@@ -210,7 +194,7 @@ def _on_cluster(
         run(settings.seconds, 2 * most, most)
         for number in range(rounds):
             for count in settings.workers:
-                asleep[count].append(run(settings.seconds, _A_WORKER * count, count))
+                asleep[count].append(run(settings.seconds, A_WORKER * count, count))
             idle.append(run(0.0, settings.idle, most))
             share.append(_shared(workers, number))
             say(f"cluster: round {number + 1}/{rounds}")
@@ -227,26 +211,7 @@ def _shared(workers: Workers, number: int) -> float:
     return time.perf_counter() - began
 
 
-@dataclass(frozen=True)
-class _Costs:
-    """What the simulation is given, in seconds.
-
-    Args:
-        ask: of each proposal, by the trial's number; it grows with what the sampler learns from.
-        tell: of writing each result.
-        submit: of handing a job over.
-        take: of everything else that the driver does for a job: hearing reports, fetching and writing files.
-        away: between driver and function, there and back.
-    """
-
-    ask: list[float]
-    tell: list[float]
-    submit: float
-    take: float
-    away: float
-
-
-def _costs(asleep: Mapping[int, list[Clocks]], idle: list[Clocks], alone: Clocks) -> _Costs:
+def _costs(asleep: Mapping[int, list[Clocks]], idle: list[Clocks], alone: Clocks) -> Costs:
     """Takes the costs apart: all of them are medians of what was measured."""
     submit = statistics.median(second for run in idle for second in run.submit)
     each = statistics.median(run.wall / len(run.work) for run in idle)
@@ -254,36 +219,39 @@ def _costs(asleep: Mapping[int, list[Clocks]], idle: list[Clocks], alone: Clocks
     take = max(each - spent, 0.0)
     ones = asleep[1]
     one = statistics.median((run.wall - sum(run.work + run.ask + run.tell)) / len(run.work) for run in ones)
-    return _Costs(alone.ask, alone.tell, submit, take, max(one - submit - take, 0.0))
+    return Costs(alone.ask, alone.tell, submit, take, max(one - submit - take, 0.0))
 
 
 def _simulated(
-    settings: _Settings, costs: _Costs, lasted: list[float]
+    settings: Settings, costs: Costs, asleep: list[Clocks], lasted: list[float]
 ) -> tuple[list[_results.Row], list[dict[str, Any]]]:
     """Simulates searches; gives rows of the largest, and the curves."""
+    # What is held against a measured run is given the costs of that very run.
+    ask, tell = (np.median([getattr(run, part) for run in asleep], axis=0) for part in ("ask", "tell"))
+    together = dataclasses.replace(costs, ask=ask.tolist(), tell=tell.tolist())
     steady = statistics.median(lasted)
-    chosen = np.random.default_rng(0).choice(lasted, _LONG * settings.workers[-1])
-    searches: dict[str, tuple[int, Callable[[int], float]]] = {
-        f"jobs of {settings.seconds:g} s": (_A_WORKER, lambda _: settings.seconds),
-        f"trainings of {steady:.1f} s": (_LONG, lambda number: float(chosen[number])),
-        "jobs of 60 s": (_LONG, lambda _: 60.0),
+    chosen = np.random.default_rng(0).choice(lasted, LONG * settings.workers[-1])
+    searches: dict[str, tuple[int, Callable[[int], float], Costs]] = {
+        f"jobs of {settings.seconds:g} s": (A_WORKER, lambda _: settings.seconds, together),
+        f"trainings of {steady:.1f} s": (LONG, lambda number: float(chosen[number]), costs),
+        "jobs of 60 s": (LONG, lambda _: 60.0, costs),
     }
     rows, curves = [], []
-    for name, (each, work) in searches.items():
-        rates = [_rate(count, each * count, work, costs) for count in settings.workers]
+    for name, (each, work, spent) in searches.items():
+        rates = [_rate(count, each * count, work, spent) for count in settings.workers]
         speedup = [rate / rates[0] for rate in rates]
         curves.append({"name": name, "workers": list(settings.workers), "speedup": speedup})
         most = settings.workers[-1]
         rows.append(
             _results.count_row(
-                f"{most} workers, {name}", speedup[-1], unit="times one worker", group=_SIMULATED,
+                f"{most} workers, {name}", speedup[-1], unit="times one worker", group=SIMULATED,
                 note=f"{100 * speedup[-1] / most:.0f} % of {most} times; {each} jobs for each worker",
             )
         )  # fmt: skip
     return rows, curves
 
 
-def _rate(workers: int, jobs: int, work: Callable[[int], float], costs: _Costs) -> float:
+def _rate(workers: int, jobs: int, work: Callable[[int], float], costs: Costs) -> float:
     """Gives simulated jobs a second."""
     last = len(costs.ask) - 1
     seconds = makespan(
@@ -308,73 +276,6 @@ def _speedups(rates: Mapping[int, list[float]]) -> dict[str, list[float]]:
         "low": [middle if low is None else low for middle, low, _ in middles],
         "high": [middle if high is None else high for middle, _, high in middles],
     }
-
-
-def _training_rows(trained: Mapping[str, list[float]]) -> list[_results.Row]:
-    """Makes the rows of the trainings; two processes are compared with one."""
-    return [
-        _results.measured_row(
-            name, samples, "trainings a minute", group=_TRAINING,
-            versus=None if name == _ONE else (_ONE, trained[_ONE]),
-        )
-        for name, samples in trained.items()
-    ]  # fmt: skip
-
-
-def _asleep_rows(settings: _Settings, asleep: Mapping[int, list[Clocks]]) -> list[_results.Row]:
-    rates = {count: [60 * len(run.work) / run.wall for run in runs] for count, runs in asleep.items()}
-    return [
-        _results.measured_row(
-            f"{count} worker{'s' * (count > 1)}, {settings.seconds:g} s", samples, "jobs a minute",
-            group=_ASLEEP, versus=None if count == 1 else (f"1 worker, {settings.seconds:g} s", rates[1]),
-        )
-        for count, samples in rates.items()
-    ]  # fmt: skip
-
-
-def _driver_rows(idle: list[Clocks], alone: Clocks, share: list[float], costs: _Costs) -> list[_results.Row]:
-    """Makes the rows of what a job costs the driver."""
-
-    def row(name: str, seconds: list[float], note: str = "") -> _results.Row:
-        milliseconds = [1000 * second for second in seconds]
-        return _results.measured_row(name, milliseconds, "ms", group=_DRIVER, note=note)
-
-    tenth = max(len(alone.ask) // 10, 1)
-    first, last = alone.ask[:tenth], alone.ask[-tenth:]
-    return [
-        row("all of it, jobs that do nothing", [run.wall / len(run.work) for run in idle],
-            "so many milliseconds a job keep the driver; 1000 over it is the most jobs a second. The workers "
-            "share the cores with the driver here, so it is an upper limit"),
-        row(f"of which: propose, first {tenth} trials", first, "Optuna's TPE, and its journal on disk"),
-        row(f"of which: propose, trial {len(alone.ask) - tenth + 1} to {len(alone.ask)}", last),
-        row("of which: submit", [second for run in idle for second in run.submit]),
-        row("of which: write the result into the study", alone.tell),
-        _results.count_row(
-            "there and back, beside the driver's own time", 1000 * costs.away, unit="ms", group=_DRIVER
-        ),
-        row("share 47 MB of images, once", share, "with machines in between, their network's time is added"),
-    ]  # fmt: skip
-
-
-def _method(settings: _Settings, rounds: int) -> list[str]:
-    """Says how it was measured."""
-    most = settings.workers[-1]
-    return [
-        f"Trainings: {settings.trainings} jobs a sample, each a CNN of 8 and 16 filters that learns "
-        f"{settings.images:,} images of {settings.data} for {settings.epochs} epochs, saves its model and "
-        f"gives it back. {rounds} rounds, interleaved, after one that loads TensorFlow and compiles. What is "
-        "timed is the whole search: Optuna proposes (TPE, four dimensions), the job runs, its result is "
-        "written down.",
-        f"Jobs that sleep: a Ray cluster of one node with {most} logical CPUs on this machine. A job sleeps "
-        f"{settings.seconds:g} s, reports three times and gives back a file of 20 kB; there are {_A_WORKER} "
-        "jobs for each worker. This measures the driver, Ray and the object store, not training: the machine "
-        "has too few cores for that.",
-        "Simulated, not measured: one driver does one thing at a time, workers do jobs. Its costs are the "
-        "measured ones above (proposing: by the number of the trial). Trainings are drawn from the measured "
-        f"durations of one process with one core; {_LONG} jobs a worker, {_A_WORKER} where they sleep. "
-        "The simulation knows no network between machines, no machine slower than this one, and no start.",
-        "One worker is the unit, simulated and measured alike.",
-    ]
 
 
 if __name__ == "__main__":

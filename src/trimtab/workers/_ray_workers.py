@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class RayWorkers(Workers):
         self._ray = import_ray()
         self._own = connect(address)
         self._tasks: dict[Any, Pending] = {}
-        self._held: list[Pending] = []
+        self._line: deque[Pending] = deque()
         self._arrays: dict[str, Any] = {}
         self._files: dict[tuple[str, int, int], Any] = {}
         self._local: dict[str, int] = {}
@@ -81,6 +82,7 @@ class RayWorkers(Workers):
     def wait(self, timeout: float | None = None) -> list[JobResult]:
         """Waits for the next result, and hands on what jobs report meanwhile."""
         end = None if timeout is None else time.monotonic() + timeout
+        self._start()
         while self._tasks and not self._ready:
             left = _TURN if end is None else min(_TURN, end - time.monotonic())
             self._turn(max(left, 0))
@@ -110,9 +112,7 @@ class RayWorkers(Workers):
             pause.unlink(missing_ok=True)
             for pid in halted:
                 _signal(pid, "SIGCONT")
-            held, self._held = self._held, []
-            for pending in held:
-                self._begin(pending)
+            self._start()
 
     def close(self) -> None:
         """Ends the tasks, and the connection if it is ours; the cluster goes on."""
@@ -126,7 +126,7 @@ class RayWorkers(Workers):
                 self._ray.kill(self._mailbox)
             if self._own:
                 self._ray.shutdown()
-        for kept in (self._tasks, self._held, self._arrays, self._files, self._pending):
+        for kept in (self._tasks, self._line, self._arrays, self._files, self._pending):
             kept.clear()
         self._stack.close()
 
@@ -134,9 +134,20 @@ class RayWorkers(Workers):
         self._arrays[name] = self._ray.put(array)
 
     def _begin(self, pending: Pending) -> None:
-        if self._halted:
-            self._held.append(pending)
+        self._line.append(pending)
+        self._start()
+
+    def _start(self) -> None:
+        """Gives Ray as many jobs as there are CPUs, and keeps the others.
+
+        A task that waits for an answer lends its CPU to one in Ray's own line: then more would run than CPUs.
+        """
+        if self._halted or not self._line:
             return
+        for _ in range(min(self.count - len(self._tasks), len(self._line))):
+            self._give(self._line.popleft())
+
+    def _give(self, pending: Pending) -> None:
         job = pending.job
         pending.attempts += 1
         request = {
@@ -153,8 +164,8 @@ class RayWorkers(Workers):
         self._tasks[task.remote(request, arrays, files, self._mailbox)] = pending
 
     def _cancel(self, pending: Pending) -> None:
-        if pending in self._held:
-            self._held.remove(pending)
+        if pending in self._line:
+            self._line.remove(pending)
             self._never_began(pending)
         else:
             self._ray.get(self._mailbox.stop.remote(pending.job.key))
@@ -166,7 +177,9 @@ class RayWorkers(Workers):
             if reference in self._tasks:
                 # What the job told before it ended is heard before its end.
                 self._read_mail()
-                self._fetch(reference, self._tasks.pop(reference))
+                pending = self._tasks.pop(reference)
+                self._start()
+                self._fetch(reference, pending)
             else:
                 self._read_mail()
 
@@ -198,7 +211,8 @@ class RayWorkers(Workers):
         except self._ray.exceptions.RayError as error:
             how = f"was lost ({type(error).__name__})"
             if self._died(pending, how, worker, GIVEN_AGAIN_IN_CLUSTER):
-                self._begin(pending)
+                self._line.appendleft(pending)
+            self._start()
             return
         if "refused" in answer:
             raise WorkerError(_refusal(*answer["refused"]))
