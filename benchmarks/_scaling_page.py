@@ -130,8 +130,8 @@ def method(settings: Settings, rounds: int) -> list[str]:
         "jobs for each worker. This measures the driver, Ray and the object store, not training: the machine "
         "has too few cores for that.",
         "Simulated, not measured: one driver does one thing at a time, workers do jobs. Its costs are the "
-        "measured ones above (proposing: by the number of the trial; where jobs sleep, as in the run with most "
-        "workers). Trainings are drawn from the measured durations of one process with one core; "
+        "measured ones above (proposing: by the number of the trial; where jobs sleep, as in the run with "
+        "most workers). Trainings are drawn from the measured durations of one process with one core; "
         f"{LONG} jobs a worker, {A_WORKER} where they sleep. "
         "The simulation knows no network between machines, no machine slower than this one, and no start.",
         "One worker is the unit, simulated and measured alike.",

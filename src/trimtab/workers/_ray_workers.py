@@ -131,7 +131,7 @@ class RayWorkers(Workers):
         self._stack.close()
 
     def _share(self, name: str, array: npt.NDArray[Any]) -> None:
-        self._arrays[name] = self._ray.put(array)
+        self._arrays[name] = self._put(array, name)
 
     def _begin(self, pending: Pending) -> None:
         self._line.append(pending)
@@ -244,8 +244,17 @@ class RayWorkers(Workers):
         state = path.stat()
         known = (str(path.resolve()), state.st_mtime_ns, state.st_size)
         if known not in self._files:
-            self._files[known] = self._ray.put(path.read_bytes())
+            self._files[known] = self._put(path.read_bytes(), path.name)
         return self._files[known]
+
+    def _put(self, what: Any, name: str) -> Any:
+        try:
+            return self._ray.put(what)
+        except self._ray.exceptions.RayError as error:
+            raise WorkerError(
+                f"{name!r} does not fit into the cluster's object store ({first_line(error)}). "
+                "Start Ray with a larger --object-store-memory."
+            ) from None
 
     def _open_mailbox(self) -> Any:
         """Starts the mailbox beside this process: it must not be on a machine that may leave."""
