@@ -16,9 +16,12 @@ from trimtab.errors import ConfigError
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str]]:
     """The files and schemes that `trimtab.export` was asked for; nothing is exported."""
+    import keras
+
     import trimtab
     from trimtab.cli import _files, _tables
 
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
     seen: list[tuple[str, str]] = []
 
     def export(_: object, path: Path, scheme: str, **__: object) -> Any:
@@ -28,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, st
     monkeypatch.chdir(tmp_path)
     Path("net.keras").touch()
     monkeypatch.setattr(trimtab, "export", export, raising=False)
-    monkeypatch.setattr(trimtab, "load_model", lambda _: None, raising=False)
+    monkeypatch.setattr(trimtab, "load_model", lambda _: network, raising=False)
     monkeypatch.setattr(_files, "import_backend", lambda: None)
     monkeypatch.setattr(_files, "load_images", lambda *_: None)
     monkeypatch.setattr(_tables, "show_artifact", lambda *_, **__: None)

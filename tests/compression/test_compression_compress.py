@@ -1,5 +1,4 @@
-"""Whole compressions of the digits, with few candidates and short trainings: the answer, bad input, a "
-"kill."""
+"""Whole compressions of the digits, few candidates and short trainings: the answer, bad input, a kill."""
 
 from __future__ import annotations
 
@@ -23,7 +22,6 @@ from trimtab.errors import ConfigError, DataError, ModelError, OutputError, RunE
 
 # A search that is over by its candidates and not by a clock: trainings of few epochs, no quantize-aware ones.
 SHORT = """
-from trimtab.compression import _baseline_training, _stages
 from trimtab.compression import _baseline_training, _stages
 from trimtab.compression._plan import Plan, Rung
 Plan.full_epochs = property(lambda self: 4)
@@ -68,8 +66,7 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory, digits: Any) -> Killed:
-    """A compression that was killed once a candidate was trained, and then gone on with; tests only "
-    "read it."""
+    """A compression that was killed once a candidate was trained, and then gone on with; only read."""
     folder = tmp_path_factory.mktemp("compressed") / "run"
     code = SHORT + (
         "import trimtab\n"

@@ -103,7 +103,7 @@ DATA = {
         npz(x_train=pixels(), y_train=labels() * 1000, x_test=pixels(30), y_test=labels(30)),
         "label",
     ),
-    "a pickled npz": (npz(x_train=np.array([{}, print], dtype=object), y_train=labels(2)), "pickle"),
+    "a pickled npz": (npz(x_train=np.array([{}, len], dtype=object), y_train=labels(2)), "pickle"),
     "a climbing zip": (climbing_zip, ".."),
     "an empty folder": (lambda folder: (folder / "empty").mkdir() or folder / "empty", "empty"),
 }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trimtab._statistics import wilson_interval
 from trimtab.tuning._trial import Trial
 
 if TYPE_CHECKING:
@@ -103,6 +102,9 @@ def trial_result(trial: Trial, images: int) -> TrialResult:
         trial: of the study.
         images: how many validation images there are.
     """
+    # It imports SciPy, which the settings of recipes that only name this room can do without.
+    from trimtab._statistics import wilson_interval
+
     facts, curve = trial.facts, tuple(trial.reports.values())
     accuracy = facts.get("val_accuracy", max(curve, default=None))
     sure = None if accuracy is None else wilson_interval(round(accuracy * images), images)

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from trimtab._atomic import as_output_error
 from trimtab._records import to_plain
 from trimtab.errors import ConfigError, RunError, first_line
@@ -166,6 +164,8 @@ class Study:
         Raises:
             OutputError: the journal cannot be written.
         """
+        import numpy as np
+
         size = self.space.size
         while True:
             tried = self._tried()
@@ -247,6 +247,8 @@ class Study:
 
     def _untried(self, tried: frozenset[str]) -> dict[str, Any] | None:
         """Returns a setting that was not tried, by chance; None where there are too many to go through."""
+        import numpy as np
+
         size = self.space.size
         if size is None or size > _COUNTED:
             return None
