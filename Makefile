@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # In order: by size, the longest test, pruning on other backends, would come last and alone.
 PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test check format install lock clean help
+.PHONY: demo test test-all check format install lock clean help
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -15,8 +15,11 @@ help:            ## show this list
 demo: $(VENV)/.run  ## install, then train, prune, convert and measure a classifier; opens nothing, prints the path of its report
 	$(BIN)/trimtab run quickstart --out runs/quickstart --resume
 
-test: $(VENV)/.dev  ## install with the development tools, and run every test
+test: $(VENV)/.dev  ## install with the development tools, and run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev  ## also the slow ones: each benchmark in small, and pruning whole on each other backend
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "slow or not slow"
 
 check: $(VENV)/.dev  ## formatter, linter, types
 	$(BIN)/ruff format --check .

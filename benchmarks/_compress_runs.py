@@ -62,8 +62,7 @@ def run_all(plan: Plan) -> None:
         plan.name,
         plan.title,
         f"How accurate is the best model of {plan.data} under 20, 50, 100 and 250 kB that one search "
-        "of a fixed "
-        "time finds, from nothing but the images?",
+        "of a fixed time finds, from nothing but the images?",
         more=_arguments,
     )
     options = session.options
@@ -166,6 +165,5 @@ def _method(options: argparse.Namespace, data: ImageData, seeds: tuple[int, ...]
         f"`trimtab compress --data {data.name} --max-size SIZE --minutes {options.minutes:g} --jobs "
         f"{options.jobs}`, without a model: the baseline is trained within the time. {len(seeds)} seeds.",
         f"The search chooses by the {len(data.validation):,} validation images. The accuracy is that "
-        "of the int8 "
-        f"file on the {len(data.test):,} test images, which are looked at once, after the choice.",
+        f"of the int8 file on the {len(data.test):,} test images, which are looked at once, after it chose.",
     ]

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from _compress_runs import Plan, run_all
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Runs all searches."""
     run_all(
         Plan(
             "compress_cifar10",
@@ -20,3 +22,7 @@ if __name__ == "__main__":
             limit=10_000,
         )
     )
+
+
+if __name__ == "__main__":
+    main()

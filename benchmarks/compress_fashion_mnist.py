@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from _compress_runs import Plan, run_all
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Runs all searches."""
     run_all(
         Plan(
             "compress_fashion_mnist",
@@ -16,3 +18,7 @@ if __name__ == "__main__":
             {20: 0.91, 100: 0.93},
         )
     )
+
+
+if __name__ == "__main__":
+    main()

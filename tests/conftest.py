@@ -106,11 +106,11 @@ def on_backend() -> Callable[..., str]:
 
 @pytest.fixture
 def backend_tests_pass(on_backend: Callable[..., str]) -> Callable[..., None]:
-    """Runs the tests marked `backend` in some folders again on another Keras backend."""
+    """Runs the tests marked `backend` in some folders or files again on another Keras backend."""
 
-    def run(backend: str, *folders: str, timeout: int = 900) -> None:
+    def run(backend: str, *places: str, timeout: int = 900) -> None:
         words = ["-m", "pytest", "-m", "backend", "-q", "--import-mode=importlib"]
-        words += ["-p", "no:cacheprovider", "-p", "no:xdist", *folders]
+        words += ["-p", "no:cacheprovider", "-p", "no:xdist", *places]
         on_backend(backend, *words, timeout=timeout)
 
     return run

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 
+
+@pytest.mark.slow
 def test_ptq_routes(quick: Callable[..., dict[str, Any]]) -> None:
     record = quick("ptq_routes")
     (made,) = record["nets"].values()

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_runtimes(tmp_path: Path) -> None:
     words = [sys.executable, str(ROOT / "benchmarks" / "runtimes.py"), "--quick", "--out", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)

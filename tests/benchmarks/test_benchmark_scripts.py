@@ -1,7 +1,11 @@
-"""Every benchmark goes through the whole of itself; nothing is said about how fast it was."""
+"""Every benchmark goes through the whole of itself; nothing is said about how fast it was.
+
+Most of them train, and so wait for `make test-all`; that each can be imported is seen every time.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import subprocess
@@ -41,6 +45,7 @@ def _check(record: dict[str, Any], name: str, rounds: int) -> dict[tuple[str, st
     return rows
 
 
+@pytest.mark.slow
 def test_startup(quick: Quick) -> None:
     rows = _check(quick("startup"), "startup", rounds=2)
     limited = {name for (_, name), row in rows.items() if row["target"]}
@@ -50,6 +55,7 @@ def test_startup(quick: Quick) -> None:
     assert ("", "trimtab report FOLDER") in rows
 
 
+@pytest.mark.slow
 def test_quickstart(quick: Quick) -> None:
     rows = _check(quick("quickstart"), "quickstart", rounds=1)
     assert rows["", "trimtab run quickstart"]["target"]["limit"] == 60
@@ -66,6 +72,7 @@ def test_evaluation(quick: Quick) -> None:
     assert all(group.startswith("digits, ") for group, _ in rows)
 
 
+@pytest.mark.slow
 def test_pruning_overhead(quick: Quick) -> None:
     record = quick("pruning_overhead", "--backends", "tensorflow,jax,no_such_backend")
     rows = _check(record, "pruning_overhead", rounds=2)
@@ -89,6 +96,7 @@ def test_pruning_overhead(quick: Quick) -> None:
     assert any("tf-keras" in note for note in record["notes"])
 
 
+@pytest.mark.slow
 def test_tfmot_parity(quick: Quick) -> None:
     record = quick("tfmot_parity", "--backends", "tensorflow,jax")
     rows = record["rows"]
@@ -99,6 +107,7 @@ def test_tfmot_parity(quick: Quick) -> None:
     assert tempfile.gettempdir() not in json.dumps(record)
 
 
+@pytest.mark.slow
 def test_sparsity_curves(tmp_path: Path) -> None:
     words = [
         sys.executable,
@@ -124,12 +133,14 @@ def test_sparsity_curves(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_training_speed(quick: Quick) -> None:
     rows = _check(quick("training_speed"), "training_speed", rounds=2)
     assert {name for _, name in rows} == {"plain Keras 3", "trimtab.train"}
     assert any("ResNet-8" in group for group, _ in rows)
 
 
+@pytest.mark.slow
 def test_channel_families(quick: Quick) -> None:
     record = quick("channel_families")
     failed, difference, analysis = record["rows"]
@@ -140,6 +151,7 @@ def test_channel_families(quick: Quick) -> None:
     assert len(table["headings"]) == len(table["rows"][0])
 
 
+@pytest.mark.slow
 def test_channel_pruning(quick: Quick) -> None:
     record = quick("channel_pruning")
     rows = _check(record, "channel_pruning", rounds=5)
@@ -164,6 +176,7 @@ def test_channel_pruning(quick: Quick) -> None:
     assert [line[:2] for line in table["rows"]] == [["ResNet-8", "whole"], ["ResNet-8", "50%"]]
 
 
+@pytest.mark.slow
 def test_criteria(quick: Quick) -> None:
     record = quick("criteria")
     assert tempfile.gettempdir() not in json.dumps(record)
@@ -182,6 +195,7 @@ def test_criteria(quick: Quick) -> None:
     assert any("random" in note for note in record["notes"])
 
 
+@pytest.mark.slow
 def test_distillation(quick: Quick) -> None:
     record = quick("distillation")
     rows = _check(record, "distillation", rounds=2)
@@ -199,6 +213,7 @@ def test_distillation(quick: Quick) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_recipes(tmp_path: Path) -> None:
     words = [sys.executable, str(ROOT / "benchmarks" / "recipes.py"), "quickstart", "--quick"]
     done = subprocess.run(
@@ -213,3 +228,15 @@ def test_recipes(tmp_path: Path) -> None:
     assert "`trimtab run quickstart`" in page
     assert str(tmp_path) not in json.dumps(record)
     assert (tmp_path / "pictures" / "quickstart" / "confusion_matrix.png").is_file()
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")))
+def test_each_script_is_there_to_be_started(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.spec_from_file_location(f"started_{script}", ROOT / "benchmarks" / f"{script}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    assert callable(module.main)
+    assert module.__doc__

@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+CORE = ("optimizer", "mask", "keep_zeros", "custom_loops", "threshold", "taylor", "tfmot_parity", "xnnpack")
 
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_masks_work_on(backend: str, backend_tests_pass: Callable[..., None]) -> None:
+    backend_tests_pass(backend, *(f"tests/pruning/test_pruning_{name}.py" for name in CORE))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_pruning_works_on(backend: str, backend_tests_pass: Callable[..., None]) -> None:
     backend_tests_pass(backend, "tests/pruning", "tests/contracts", "tests/training", timeout=1800)

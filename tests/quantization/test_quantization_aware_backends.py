@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 
 from trimtab.quantization import quantize_aware
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.backend
@@ -51,15 +43,6 @@ def test_an_aware_model_learns(digits, ranges):
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_aware_models_work_on(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed: pip install 'trimtab[{backend}]'")
-    if keras.backend.backend() == backend:
-        pytest.skip(f"{backend} is the backend of this very run")
+def test_aware_models_work_on(backend, backend_tests_pass):
     names = ("grid", "fake_quantizer", "aware_backends")
-    files = [str(ROOT / "tests" / "quantization" / f"test_quantization_{name}.py") for name in names]
-    command = [sys.executable, "-m", "pytest", "-m", "backend", "-q", "--import-mode=importlib"]
-    command += ["-p", "no:cacheprovider", "-p", "no:xdist", *files]
-    environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    backend_tests_pass(backend, *(f"tests/quantization/test_quantization_{name}.py" for name in names))
