@@ -117,6 +117,8 @@ class Study:
     ) -> None:
         self._study, self.space, self._sampler, self._seed = study, space, sampler, seed
         self._constraints, self._folder = constraints, folder
+        self._settings: dict[int, tuple[dict[str, Any], str]] = {}
+        """Setting and key of each trial by Optuna's number: deriving hundreds anew makes asking slow."""
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -238,12 +240,20 @@ class Study:
 
     def _trial(self, made: Any) -> Trial:
         """Returns the trial that Optuna's record tells of."""
-        values = self.space.setting(lambda name, dimension: outside(dimension, made.params[name]))
-        return Trial(self._study, made, made.user_attrs[_NUMBER], values, self._writing)
+        values, _ = self._setting_of(made)
+        return Trial(self._study, made, made.user_attrs[_NUMBER], dict(values), self._writing)
+
+    def _setting_of(self, made: Any) -> tuple[dict[str, Any], str]:
+        """Returns the setting, and its key, of the trial that Optuna's record tells of."""
+        if made.number not in self._settings:
+            values = self.space.setting(lambda name, dimension: outside(dimension, made.params[name]))
+            self._settings[made.number] = values, setting_key(values)
+        return self._settings[made.number]
 
     def _tried(self) -> frozenset[str]:
         """Returns the settings of all trials, as keys."""
-        return frozenset(setting_key(trial.values) for trial in self.trials)
+        made = self._study.get_trials(deepcopy=False)
+        return frozenset(self._setting_of(each)[1] for each in made if _NUMBER in each.user_attrs)
 
     def _untried(self, tried: frozenset[str]) -> dict[str, Any] | None:
         """Returns a setting that was not tried, by chance; None where there are too many to go through."""
