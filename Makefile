@@ -12,8 +12,8 @@ PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(VENV)/.run  ## install, then train, prune, convert and measure a classifier; opens nothing, prints the path of its report
-	$(BIN)/trimtab run quickstart --out runs/quickstart --resume
+demo: $(VENV)/.run  ## install, then find a digit classifier under 10 kB in a minute; opens nothing, prints the path of its report
+	$(BIN)/trimtab compress $(if $(wildcard runs/demo/run.json),--resume runs/demo,--data digits --max-size 10kB --minutes 1 --out runs/demo)
 
 test: $(VENV)/.dev  ## install with the development tools, and run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -44,10 +44,11 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q uv
 
+# Compiled once, here: where Python may not write, each process would compile all of TensorFlow anew, in 20 s.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/uv
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e . -c constraints.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --compile-bytecode -e . -c constraints.txt
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/uv
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -e '.[$(EXTRAS)]' --group dev -c constraints.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --compile-bytecode -e '.[$(EXTRAS)]' --group dev -c constraints.txt
 	touch $@ $(VENV)/.run

@@ -35,6 +35,16 @@ def test_plain_lines_tell_beginning_state_and_end() -> None:
     assert lines[3].startswith("train: done in ")
 
 
+def test_counts_and_seconds_are_whole_in_plain_lines() -> None:
+    stream = io.StringIO()
+    with PlainLines(stream, interval=0).task("search", 1700.4, "s") as task:
+        task.advance(61.9603)
+    with PlainLines(stream, interval=0).task("read", 12_345_678, "images") as task:
+        task.advance(1_234_567)
+    assert "search: 62/1700 s" in stream.getvalue()
+    assert "read: 1234567/12345678 images" in stream.getvalue()
+
+
 def test_the_first_piece_does_not_count_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 60.0, 61.0, 61.0])  # begun; compiled and ran one piece; ran the second; ended
     monkeypatch.setattr("trimtab.progress.time.monotonic", lambda: next(clock))

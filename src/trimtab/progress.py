@@ -82,6 +82,11 @@ class PlainLines:
         return _PlainTask(self._stream, self._interval, label, total, unit)
 
 
+def _count(number: float) -> str:
+    """Writes a number of steps or seconds: whole, but for a few of them."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.3g}"
+
+
 class _PlainTask:
     """A task that writes a line when it begins, when it ends, and at most one each interval between."""
 
@@ -103,7 +108,7 @@ class _PlainTask:
         if now - self._spoke < self._interval:
             return
         self._spoke = now
-        done = f"{self._done:g}/{self._total:g}" if self._total else f"{self._done:g}"
+        done = f"{_count(self._done)}/{_count(self._total)}" if self._total else _count(self._done)
         state = f"{done} {self._unit}".rstrip() + self._left(now)
         self._say(f"{self._label}: {state}" + (f" ({self._note})" if self._note else ""))
 

@@ -59,10 +59,10 @@ def _two_stages(width: int) -> Mapping[str, Any]:
 
 FAMILIES: tuple[Family, ...] = (
     Family("cnn", "cnn", _plain, 12),
-    Family("resnet-8", "resnet", lambda width: {"depth": 8, "width": width}, 8),
-    Family("ds-cnn", "ds_cnn", lambda width: {"filters": (2 * width, 4 * width, 6 * width), "depth": 2}, 12),
     Family("cnn-shallow", "cnn", _shallow, 8),
+    Family("ds-cnn", "ds_cnn", lambda width: {"filters": (2 * width, 4 * width, 6 * width), "depth": 2}, 12),
     Family("cnn-two-stages", "cnn", _two_stages, 4),
+    Family("resnet-8", "resnet", lambda width: {"depth": 8, "width": width}, 8),
     Family("resnet-20", "resnet", lambda width: {"depth": 20, "width": width}, 16),
 )
 """In the order in which they are tried."""
