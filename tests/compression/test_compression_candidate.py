@@ -22,8 +22,12 @@ def test_plain_data_and_back(candidate: Candidate) -> None:
 
 
 def test_words() -> None:
-    assert str(CANDIDATES[0]) == "cnn (filters 8-16, dense 0), augmentation shift"
+    assert str(CANDIDATES[0]) == "cnn (filters 8-16), augmentation shift"
     assert str(CANDIDATES[1]) == "baseline, 25% of its parameters, 50% zeros, 16 values a layer"
+    assert (
+        str(ZooNetwork("cnn", (("depth", 2), ("dense", 0), ("batch_norm", True))))
+        == "cnn (depth 2, batch norm)"
+    )
 
 
 def test_what_is_no_candidate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -145,9 +146,12 @@ DRIVER = """
 def test_when_the_driver_ends_all_end(tmp_path: Path, number: str, paused: bool) -> None:
     modules = str(Path(__file__).with_name("modules"))
     (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER.format(modules=modules, paused=paused)))
+    # What starts the tests in the background has Ctrl-C ignored, and children inherit that.
+    heeded = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
         [sys.executable, "driver.py"],
         cwd=tmp_path,
+        preexec_fn=heeded,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -158,7 +162,10 @@ def test_when_the_driver_ends_all_end(tmp_path: Path, number: str, paused: bool)
         pids = [first_pid(tmp_path / name) for name in ("own", "child", "other")]
         assert all(pid and alive(pid) for pid in pids)
         driver.send_signal(getattr(signal, number))
-        said = driver.communicate(timeout=60)[1]
+        try:
+            said = driver.communicate(timeout=60)[1]
+        finally:
+            driver.kill()
     assert ("KeyboardInterrupt" in said) == (number == "SIGINT")
     eventually(lambda: not any(alive(pid) for pid in pids))
 

@@ -28,7 +28,8 @@ class ZooNetwork:
     kind: Literal["zoo"] = "zoo"
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name} {_told(value)}" for name, value in self.options)
+        # What is off needs no word, and what is on no value.
+        told = ", ".join(_option(name, value) for name, value in self.options if value not in (0, None))
         return f"{self.architecture} ({told})" if told else self.architecture
 
 
@@ -159,6 +160,11 @@ def _network(record: Mapping[str, Any]) -> Network:
     if kind == "baseline":
         return Baseline()
     raise KeyError(kind)
+
+
+def _option(name: str, value: Any) -> str:
+    words = name.replace("_", " ")
+    return words if value is True else f"{words} {_told(value)}"
 
 
 def _told(value: Any) -> str:
