@@ -11,7 +11,8 @@ CORE = ("optimizer", "mask", "keep_zeros", "custom_loops", "threshold", "taylor"
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_masks_work_on(backend: str, backend_tests_pass: Callable[..., None]) -> None:
-    backend_tests_pass(backend, *(f"tests/pruning/test_pruning_{name}.py" for name in CORE))
+    core = [f"tests/pruning/test_pruning_{name}.py" for name in CORE]
+    backend_tests_pass(backend, "tests/contracts", "tests/training", *core)
 
 
 @pytest.mark.slow
