@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import os
 import signal
@@ -121,6 +123,8 @@ def test_closing_ends_what_jobs_have_started_too(tmp_path: Path) -> None:
     assert set(Path(tempfile.gettempdir()).glob("trimtab-workers-*")) <= before
 
 
+PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
+
 DRIVER = """
     import sys
     sys.path.append({modules!r})
@@ -168,6 +172,23 @@ def test_when_the_driver_ends_all_end(tmp_path: Path, number: str, paused: bool)
             driver.kill()
     assert ("KeyboardInterrupt" in said) == (number == "SIGINT")
     eventually(lambda: not any(alive(pid) for pid in pids))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process inherit orphans")
+def test_halted_children_end_with_their_driver_where_a_parent_of_ours_inherits_them(tmp_path: Path) -> None:
+    # A container's first process is often the shell that started us: then no group is without a guardian,
+    # and the system does not wake those that are halted.
+    inherit = ctypes.CDLL(None).prctl
+    assert inherit(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        test_when_the_driver_ends_all_end(tmp_path, "SIGKILL", paused=True)
+    finally:
+        inherit(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        for name in ("own", "child", "other"):
+            with contextlib.suppress(ChildProcessError, TypeError, ProcessLookupError):
+                pid = first_pid(tmp_path / name)
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 def test_processes_that_cannot_begin_are_told_with_what_they_said(

@@ -7,13 +7,18 @@ goes to their folders.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
+
+_PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def main() -> None:
     """Takes over the standard streams, then serves until the driver ends."""
+    _wake_when_the_driver_ends()
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -27,6 +32,16 @@ def main() -> None:
     from trimtab.workers._serving import serve
 
     serve(requests, answers, first["name"])
+
+
+def _wake_when_the_driver_ends() -> None:
+    """Lets a halted process go on once its driver is gone, so that it hears of it and ends.
+
+    POSIX wakes a group that nobody is left to look after; but in a container the first process, often the
+    shell that started the driver, inherits its children and counts as looking after them.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
 
 if __name__ == "__main__":
