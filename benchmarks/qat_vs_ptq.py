@@ -24,7 +24,7 @@ import _qat_results
 from _environments import peer_python
 from _harness import RESULTS, ROOT, Session, commit, interleaved, say
 from _nets import NETS
-from _points import Trainer, digest
+from _points import WORKERS, Trainer, digest
 from _qat_plan import Point, Settings
 from _results import Row, Target, measured_row
 from _workers import Worker
@@ -96,7 +96,8 @@ def _accuracy(session: Session, peer: Path | None) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder = (scratch if session.quick else ROOT / "runs" / "qat_vs_ptq") / digest(settings)
-        found, rates = _trained(settings, seeds, folder, peer)
+        workers = 1 if session.quick else WORKERS
+        found, rates = _trained(settings, seeds, folder, peer, workers)
         points = [Point(**{f.name: one[f.name] for f in dataclasses.fields(Point)}) for one in found]
         wanted = [p for p in points if p.role == "float" or rates[_first(p)] == p.rate]
         correct = _qat_results.judged(wanted, settings, folder)
@@ -123,10 +124,10 @@ def _first(point: Point) -> Point:
 
 
 def _trained(
-    settings: Settings, seeds: int, folder: Path, peer: Path | None
+    settings: Settings, seeds: int, folder: Path, peer: Path | None, workers: int
 ) -> tuple[list[dict[str, Any]], dict[Point, float]]:
     """Trains every point; gives them, and the rate that was chosen for each training."""
-    ours = Trainer("qat", settings, folder, _qat_plan.path_of, _told, workers=1)
+    ours = Trainer("qat", settings, folder, _qat_plan.path_of, _told, workers)
     theirs = dataclasses.replace(ours, kind="qat_tfmot", python=peer)
 
     def finished(points: Sequence[Point]) -> list[dict[str, Any]]:
