@@ -223,5 +223,5 @@ def test_a_run_that_was_killed_loses_and_repeats_no_trial(killed: Killed) -> Non
         assert after[name]["rungs"][: len(record["rungs"])] == record["rungs"]
         assert after[name]["candidate"] == record["candidate"]
     for record in after.values():
-        numbers = [rung["rung"] for rung in record["rungs"]]
-        assert len(numbers) == len(set(numbers))
+        trainings = [(rung["rung"], rung["seed"]) for rung in record["rungs"]]
+        assert len(trainings) == len(set(trainings))

@@ -15,6 +15,7 @@ import pytest
 from trimtab.compression import Budget
 from trimtab.compression._baseline_training import BaselineTraining, read_baseline
 from trimtab.compression._brief import Brief
+from trimtab.compression._candidate import Baseline, Candidate
 from trimtab.compression._families import Ladder, families_for
 from trimtab.compression._finals import Finals
 from trimtab.compression._plan import Pace, Plan
@@ -24,7 +25,7 @@ from trimtab.compression._run_folder import CompressionFolder
 from trimtab.compression._search import CompressionSearch
 from trimtab.compression._stages import again
 from trimtab.compression._teaching import Teaching
-from trimtab.compression._trials import TrialFolder
+from trimtab.compression._trials import Trained, Trial, TrialFolder
 from trimtab.tuning import drive, open_study
 
 SHAPE = (28, 28, 1)
@@ -122,6 +123,35 @@ def test_few_go_on_and_the_best_are_trained_in_full(done: Any) -> None:
     assert min(trial.passes for trial in finalists) > max(passes)
 
 
+def test_the_best_finalists_are_trained_from_other_seeds_too(fakes: Any, tmp_path: Path, clock: Any) -> None:
+    search, workers, _ = searched(fakes, tmp_path, clock, 2400.0)
+    finalists = [trial for trial in search.trials if trial.state == "finalist"]
+    repeated = [trial for trial in finalists if trial.repeats]
+    assert repeated, "there is time for one"
+    assert not any(trial.repeats for trial in search.trials if trial.state != "finalist")
+    for trial in repeated:
+        assert [seed for seed, _ in trial.spread] == [trial.seed, *range(1, len(trial.repeats) + 1)]
+        own = sum(rung.passes for rung in trial.rungs if rung.seed is None)
+        for rung in trial.repeats:
+            assert 0.8 * own - 1 <= rung.passes <= own, "as long as the other, to be compared with it"
+            assert f"final-{trial.name}-{rung.seed}" in workers.done
+    order = [key for key in workers.done if key.startswith("final-")]
+    first = next(place for place, key in enumerate(order) if key.count("-") > 1)
+    assert first >= 1, "as many finalists as workers begin first"
+
+
+@pytest.mark.parametrize(("anew", "led"), [(0.9, [None, None]), (0.96, [1])])
+def test_the_better_of_two_seeds_is_the_one_that_counts(anew: float, led: list[int | None]) -> None:
+    candidate = Candidate(Baseline())
+    trial = Trial(3, candidate, {}, "finalist", seed=0)
+    trial.rungs += [Trained(0, 2, 0.5, 0.9, 1.0, 1.0), Trained(-1, 5, 1.0, 0.95, 1.0, 1.0)]
+    trial.rungs.append(Trained(-1, 6, 1.0, anew, 1.0, 1.0, seed=1))
+    assert [rung.seed for rung in trial.lineage] == led
+    assert trial.passes == 6
+    assert trial.spread == [(0, 0.95), (1, anew)]
+    assert trial.accuracy == max(anew, 0.95)
+
+
 def test_whoever_did_not_go_on_says_why(done: Any) -> None:
     search, _, _ = done
     for trial in search.trials:
@@ -137,6 +167,7 @@ def test_after_the_baseline_everybody_is_taught(done: Any) -> None:
     for trial in search.trials:
         for trained in trial.rungs:
             key = f"final-{trial.name}" if trained.rung < 0 else f"train-{trial.name}-{trained.rung}"
+            key += f"-{trained.seed}" if trained.seed is not None else ""
             assert (trained.taught_by is not None) == workers.begun[key]
     assert all(trial.rungs[-1].taught_by for trial in search.trials if trial.state == "finalist")
 
@@ -161,8 +192,8 @@ def test_a_search_that_was_killed_goes_on(fakes: Any, tmp_path: Path, clock: Any
     assert numbers == list(range(len(numbers)))
     for name, record in before.items():
         trial = next(trial for trial in search.trials if trial.name == name)
-        kept = [rung.rung for rung in trial.rungs]
-        assert kept[: len(record["rungs"])] == [rung["rung"] for rung in record["rungs"]]
+        kept = [(rung.rung, rung.seed) for rung in trial.rungs]
+        assert kept[: len(record["rungs"])] == [(rung["rung"], rung["seed"]) for rung in record["rungs"]]
         assert len(kept) == len(set(kept))
         for rung in record["rungs"]:
             assert f"train-{name}-{rung['rung']}" not in workers.done  # what was done is not done again

@@ -13,6 +13,9 @@ __all__ = ["Finals"]
 _SMALLER = 0.6  # of the bytes of those before: what makes a finalist worth having though it is less accurate
 _WORTH = 0.5  # of the epochs so far: a final training that is shorter changes little
 _SMALLEST_SHARE = 0.05  # of the images, for a network that would else not be trained at all
+_FIRST = 2  # finalists, before one of them is trained from another seed
+_OTHER_SEEDS = 2  # of a finalist, beside its own
+_AS_LONG = 0.8  # of a finalist's passes: what another seed gets at least, so that the two can be compared
 _LEAST = 0.2  # of a full training: what a finalist after the first gets at least
 
 
@@ -30,6 +33,7 @@ class Finals:
         self._plan, self._pace, self.wanted = plan, pace, wanted
         self.begun = False
         self._chosen: list[Trial] = []
+        self._begun_anew: dict[int, int] = {}
 
     def next(self, trials: Sequence[Trial], now: float) -> tuple[Trial, Rung] | None:
         """Returns the next finalist and its training; None: there is no time, or nobody is left.
@@ -50,6 +54,32 @@ class Finals:
                 # So little time that not even an epoch fits: a part of the images is better than nothing.
                 self._chosen.append(trial)
                 return trial, Rung(-1, 1, round(epochs, 2))
+        return None
+
+    def again(self, trials: Sequence[Trial], now: float) -> tuple[Trial, Rung, int] | None:
+        """Returns the finalist to train once more, from another seed, how, and which of its seeds that is.
+
+        Every second training of the end is one, once as many finalists were begun as there are workers (two
+        at least): a difference between two networks counts only beyond that between two seeds, and the
+        better of the seeds is kept.
+
+        Args:
+            trials: all of them.
+            now: seconds since the search began.
+        """
+        first = max(self._plan.workers, _FIRST)
+        done = [trial for trial in trials if trial.state == "finalist"]
+        for trial in done:
+            self._begun_anew[trial.number] = max(self._begun_anew.get(trial.number, 0), len(trial.repeats))
+        if len(self._chosen) < first or sum(self._begun_anew.values()) > len(self._chosen) - first:
+            return None
+        for trial in sorted(done, key=lambda trial: (-trial.accuracy, trial.number)):
+            number = self._begun_anew[trial.number] + 1
+            passes = sum(rung.passes for rung in trial.rungs if rung.seed is None)
+            epochs = min(self._epochs(trial, now), passes)
+            if number <= _OTHER_SEEDS and epochs >= max(_AS_LONG * passes, 1.0):
+                self._begun_anew[trial.number] = number
+                return trial, Rung(-1, int(epochs)), number
         return None
 
     def _order(self, trials: Sequence[Trial]) -> list[Trial]:

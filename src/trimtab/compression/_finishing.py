@@ -126,7 +126,7 @@ class Finishing(Search):
             "what": "baseline" if trial is None else str(trial.candidate),
             "candidate": None if trial is None else trial.candidate.to_plain(),
             "trial": None if trial is None else trial.number,
-            "seeds": [self._brief.seed if trial is None else trial.seed],
+            **_seeds(trial, self._brief.seed),
             "chain": chain,
             "val_accuracy": result.record["val_accuracy"],
             "val_images": result.record["images"],
@@ -138,15 +138,34 @@ class Finishing(Search):
         }
 
 
+def _seeds(trial: Trial | None, own: int) -> dict[str, Any]:
+    """Returns the seed that a file's weights are from, and what its network came to from each seed.
+
+    Args:
+        trial: what became the file; None: the baseline.
+        own: the seed of the search.
+    """
+    if trial is None:
+        return {"seeds": [own]}
+    of_model = trial.lineage[-1].seed
+    spread = [{"seed": seed, "val_accuracy": value} for seed, value in trial.spread]
+    return {
+        "seeds": [trial.seed if of_model is None else of_model],
+        "spread": spread if len(spread) > 1 else [],
+    }
+
+
 def _training(trial: Trial) -> list[dict[str, Any]]:
     """Returns the links of a chain before the file: where the network is from, and its trainings."""
     links: list[dict[str, Any]] = []
     network = trial.candidate.network
     first = {"zoo": "network", "narrowed": "channels", "baseline": "baseline"}[network.kind]
-    for number, trained in enumerate(trial.rungs):
-        told = f"{trained.epochs * trained.share:g} epochs" + (
+    lineage = trial.lineage
+    for number, trained in enumerate(lineage):
+        told = f"{trained.passes:g} epochs" + (
             f", taught by {trained.taught_by}" if trained.taught_by else ""
         )
+        told += f", from seed {trained.seed}" if trained.seed is not None else ""
         links.append(
             {
                 "technique": first if number == 0 else "distill" if trained.taught_by else "train",
@@ -155,7 +174,7 @@ def _training(trial: Trial) -> list[dict[str, Any]]:
                 "bytes": trial.facts.bytes if trial.facts is not None else None,
                 "seconds": trained.seconds,
                 "taken": trained.val_accuracy
-                >= max((each.val_accuracy for each in trial.rungs[:number]), default=0.0),
+                >= max((each.val_accuracy for each in lineage[:number]), default=0.0),
             }
         )
     return links

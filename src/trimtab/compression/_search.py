@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trimtab.compression._baseline_training import BaselineTraining
 from trimtab.compression._brief import Brief
+from trimtab.compression._candidate import ZooNetwork
 from trimtab.compression._finals import Finals
 from trimtab.compression._halving import cost, next_promoted
 from trimtab.compression._plan import Pace, Rung, batch_size_for
@@ -25,6 +28,32 @@ FINAL = -1
 _FITTING = ("ready", "running", "waiting")
 _AHEAD = 2  # candidates that are probed and wait for a worker, for each worker
 _BETTER = 0.003  # accuracy by which a candidate must beat the teacher to become it
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """What a job does for a trial.
+
+    Args:
+        trial: whose job it is.
+        rung: which training it is; None: it finds out what the trial costs.
+        share: of the training images.
+        taught_by: the teacher's name.
+        seed: of fresh weights, where it trains a finalist once more; None: it goes on from what there is.
+        epochs: that it is to take.
+    """
+
+    trial: Trial
+    rung: int | None = None
+    share: float = 1.0
+    taught_by: str | None = None
+    seed: int | None = None
+    epochs: int = 0
+
+    @property
+    def told(self) -> str:
+        """What it does, before it has said anything itself."""
+        return "facts" if self.rung is None else "from another seed" if self.seed is not None else ""
 
 
 class CompressionSearch(Search):
@@ -69,10 +98,8 @@ class CompressionSearch(Search):
         self._rungs, self._decided = rungs, decided
         self._clock, self._began = clock, clock() - spent
         self._folder = TrialFolder(brief.folder / "trials")
-        self._jobs: dict[str, tuple[int | None, Trial]] = {}
-        self._taught: dict[str, str | None] = {}
+        self._jobs: dict[str, _Doing] = {}
         self._told: dict[str, str] = {}
-        self._final_shares: dict[int, float] = {}
         self._exhausted = False
         self.baseline_ended = self.finals_began = 0.0
 
@@ -110,7 +137,7 @@ class CompressionSearch(Search):
         elif self._teaching.owns(result.key):
             self._teaching.finished(result)
         else:
-            self._of_trial(*self._jobs.pop(result.key), result)
+            self._of_trial(self._jobs.pop(result.key), result)
         return False
 
     def reported(self, report: Report) -> bool:
@@ -134,8 +161,8 @@ class CompressionSearch(Search):
         """Says what is best so far, and what is being tried."""
         best = max((trial for trial in self.trials if trial.rungs), key=lambda t: t.accuracy, default=None)
         doing = [
-            f"{trial.candidate.network} {self._told.get(key, 'facts' if rung is None else '')}".strip()
-            for key, (rung, trial) in self._jobs.items()
+            f"{job.trial.candidate.network} {self._told.get(key, job.told)}".strip()
+            for key, job in self._jobs.items()
         ]
         if not self.has_baseline:
             doing.insert(0, f"baseline {self._told.get('baseline', '')}".strip())
@@ -180,7 +207,7 @@ class CompressionSearch(Search):
             return None
         trial, job = found
         trial.state = "probing"
-        self._jobs[job.key] = (None, trial)
+        self._jobs[job.key] = _Doing(trial)
         return job
 
     def _promotion(self) -> Job | None:
@@ -212,11 +239,17 @@ class CompressionSearch(Search):
 
     def _leg(self, trial: Trial, rung: Rung) -> Job | None:
         """Returns the job that trains a trial for a rung; None: its teacher must be asked first."""
-        key = f"train-{trial.name}-{rung.number}"
-        return self._training(key, trial, rung.number, rung.epochs, rung.share)
+        return self._training(f"train-{trial.name}-{rung.number}", trial, rung)
 
-    def _training(self, key: str, trial: Trial, rung: int, epochs: int, share: float) -> Job | None:
-        """Returns a job that trains a trial, or the one that asks its teacher, or None while it is asked."""
+    def _training(self, key: str, trial: Trial, rung: Rung, seed: int | None = None) -> Job | None:
+        """Returns a job that trains a trial, or the one that asks its teacher, or None while it is asked.
+
+        Args:
+            key: of the job.
+            trial: who is trained.
+            rung: for how long.
+            seed: None: it goes on from what there is; else it begins anew, with other weights and orders.
+        """
         augmentation = trial.candidate.lesson.augmentation
         answers = self._teaching.answers(augmentation)
         if self._teaching.name is not None and answers is None:
@@ -224,19 +257,30 @@ class CompressionSearch(Search):
         arguments = self._brief.training_arguments(self._data, batch_size_for(self._brief.images))
         arguments |= {
             "candidate": trial.candidate.to_plain(),
-            "epochs": epochs,
-            "share": share,
+            "epochs": rung.epochs,
+            "share": rung.share,
             "answers": answers,
         }
-        model = self._folder.model(trial)
-        files = {"start": model} if model.is_file() else {}
-        if not files and trial.candidate.network.kind == "baseline":
-            files = {"start": self._brief.baseline / "model.keras"}
+        if seed is None:
+            files = self._beginning(trial)
+            trial.state = "running"
+        else:
+            arguments["seed"] = seed
+            fresh = isinstance(trial.candidate.network, ZooNetwork)
+            files = {} if fresh else {"baseline": self._brief.baseline / "model.keras"}
         shared = ARRAYS if answers is None else (*ARRAYS, answers)
-        trial.state = "running"
-        self._jobs[key] = (rung, trial)
-        self._taught[key] = None if answers is None else self._teaching.name
+        taught = None if answers is None else self._teaching.name
+        self._jobs[key] = _Doing(trial, rung.number, rung.share, taught, seed, rung.epochs)
         return Job(key, "trimtab.compression._trial:train_leg", arguments, shared, files)
+
+    def _beginning(self, trial: Trial) -> dict[str, Path]:
+        """Returns the model that a trial goes on from; nothing: fresh weights."""
+        model = self._folder.model(trial)
+        if model.is_file():
+            return {"start": model}
+        if trial.candidate.network.kind == "baseline":
+            return {"start": self._brief.baseline / "model.keras"}
+        return {}
 
     # Finals.
 
@@ -251,12 +295,13 @@ class CompressionSearch(Search):
                 return job
         if self._teaching.name is not None and self._teaching.answers("none") is None:
             return None
-        found = self._finals.next(self.trials, now)
-        if found is None:
+        if (again := self._finals.again(self.trials, now)) is not None:
+            trial, rung, number = again
+            return self._training(f"final-{trial.name}-{number}", trial, rung, self._brief.seed + number)
+        if (found := self._finals.next(self.trials, now)) is None:
             return None
         trial, rung = found
-        self._final_shares[trial.number] = rung.share
-        return self._training(f"final-{trial.name}", trial, FINAL, rung.epochs, rung.share)
+        return self._training(f"final-{trial.name}", trial, rung)
 
     def _best_teaches(self) -> None:
         """Makes the best model so far the teacher of the finalists, where that is not the teacher already."""
@@ -266,37 +311,48 @@ class CompressionSearch(Search):
 
     # What comes back.
 
-    def _of_trial(self, rung: int | None, trial: Trial, result: JobResult) -> None:
+    def _of_trial(self, doing: _Doing, result: JobResult) -> None:
         """Takes in a job of a trial."""
+        trial = doing.trial
         trial.at = round(self.now, 2)
-        if result.error is not None:
+        if doing.seed is not None:
+            self._of_other_seed(doing, result)
+        elif result.error is not None:
             trial.state, trial.why = "failed", result.error
             self._folder.keep(trial)
             self._tell_study(trial)
-        elif rung is None:
+        elif doing.rung is None:
             if result.record:
                 self._probing.finished(trial, result)
             else:
                 trial.state = "proposed"
         elif result.record and result.record["epochs"]:
-            self._take(trial, rung, result)
+            self._take(doing, doing.rung, result)
         else:
             trial.state = "waiting" if trial.rungs else "ready"
 
-    def _take(self, trial: Trial, rung: int, result: JobResult) -> None:
-        """Takes in a training: its accuracy, its weights where they are the best so far, its pace."""
+    def _of_other_seed(self, doing: _Doing, result: JobResult) -> None:
+        """Takes in a finalist's training from another seed; one that was cut short counts only if it won."""
         record = result.record
-        share = self._final_shares[trial.number] if rung == FINAL else self._rungs[rung].share
+        if doing.rung is None or result.error is not None or not record or not record["epochs"]:
+            return
+        if record["epochs"] >= doing.epochs or record["val_accuracy"] > doing.trial.accuracy:
+            self._take(doing, doing.rung, result)
+
+    def _take(self, doing: _Doing, rung: int, result: JobResult) -> None:
+        """Takes in a training: its accuracy, its weights where they are the best so far, its pace."""
+        trial, record = doing.trial, result.record
         trained = Trained(
             rung,
             record["epochs"],
-            share,
+            doing.share,
             record["val_accuracy"],
             record["seconds"],
             record["seconds_per_epoch"],
-            self._taught.pop(result.key, None),
+            doing.taught_by,
             tuple(record["curve"]),
             round(self.now, 2),
+            doing.seed,
         )
         better = trained.val_accuracy >= trial.accuracy
         trial.rungs.append(trained)

@@ -33,6 +33,8 @@ class Trained:
         taught_by: the teacher's name; None: the labels alone.
         curve: validation accuracy after each epoch.
         at: seconds from the beginning of the search to its end.
+        seed: where it began anew, with weights and orders of another seed; None: it went on from the training
+            before, with the trial's own.
     """
 
     rung: int
@@ -44,6 +46,12 @@ class Trained:
     taught_by: str | None = None
     curve: tuple[float, ...] = ()
     at: float = 0.0
+    seed: int | None = None
+
+    @property
+    def passes(self) -> float:
+        """How often it saw all training images."""
+        return self.epochs * self.share
 
 
 @dataclass
@@ -91,8 +99,28 @@ class Trial:
 
     @property
     def passes(self) -> float:
-        """How often it saw all training images so far."""
-        return sum(rung.epochs * rung.share for rung in self.rungs)
+        """How often its model saw all training images so far."""
+        return sum(rung.passes for rung in self.lineage)
+
+    @property
+    def lineage(self) -> list[Trained]:
+        """The trainings that led to its model: one from another seed, if that was better, or all others."""
+        best = max(self.rungs, key=lambda rung: rung.val_accuracy, default=None)
+        if best is not None and best.seed is not None:
+            return [best]
+        return [rung for rung in self.rungs if rung.seed is None]
+
+    @property
+    def repeats(self) -> list[Trained]:
+        """Its trainings from other seeds."""
+        return [rung for rung in self.rungs if rung.seed is not None]
+
+    @property
+    def spread(self) -> list[tuple[int, float]]:
+        """Seed and validation accuracy of its own trainings, and of each that began anew."""
+        own = [rung.val_accuracy for rung in self.rungs if rung.seed is None]
+        others = [(rung.seed, rung.val_accuracy) for rung in self.rungs if rung.seed is not None]
+        return [(self.seed, max(own)), *others] if own else []
 
     @property
     def epoch_seconds(self) -> float | None:

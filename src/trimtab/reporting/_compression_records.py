@@ -133,7 +133,7 @@ def _tried(record: Fields) -> Tried:
         state=record.text("state"),
         why=record.text("why"),
         accuracy=max(accuracies, default=None),
-        passes=sum(_passes(rung) for rung in rungs),
+        passes=sum(_passes(rung) for rung in rungs if rung.integer("seed") is None),
         numbers=facts,
         chain=_trainings(rungs, facts.get("bytes")),
         explored_seconds=sum(rung.number("seconds") or 0.0 for rung in rungs if rung not in final),

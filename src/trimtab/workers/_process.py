@@ -31,8 +31,8 @@ class WorkerProcess:
     """A child process that does jobs, in a process group of its own.
 
     The group lets us halt and end what a job has started too. It also means that Ctrl-C at a terminal reaches
-    the driver alone. A child that is halted while the driver is killed is woken by the system (by POSIX, where
-    nobody is left to look after its group; on Linux always), hears that the driver is gone, and ends.
+    the driver alone. A child that is halted while the driver is killed is woken by the system (by POSIX,
+    where nobody is left to look after its group; on Linux always), hears that the driver is gone, and ends.
 
     Args:
         name: what results call it.
