@@ -93,6 +93,10 @@ def test_zeros_and_shared_values_are_for_the_download(bench: Bench, trained: Job
     assert [link["technique"] for link in result.record["links"]] == ["prune", "cluster", "int8"]
     facts = result.record["facts"]
     assert facts["gzip_bytes"] < 0.9 * facts["bytes"]
+    zeros, shared, last = (link["gzip_bytes"] for link in result.record["links"])
+    assert zeros > shared, "sharing values is another gain beside zeros"
+    assert last == facts["gzip_bytes"]
+    assert all(link["bytes"] >= link["gzip_bytes"] for link in result.record["links"])
 
 
 def test_answers_are_asked_for_once_and_learned_from(bench: Bench, trained: JobResult) -> None:

@@ -140,6 +140,28 @@ def test_link_that_was_not_kept_is_no_step_of_the_way() -> None:
     assert rows[3].gained == "−1.00 points"
 
 
+def test_chain_says_what_each_link_bought_of_the_download() -> None:
+    chain = (
+        Link("network", "cnn", 0.90, 20_000, 18_000),
+        Link("prune", "half of the weights are zero", 0.89, 20_000, 12_000),
+        Link("int8", "", 0.89, 20_000, 12_000),
+    )
+    file = Shipped(
+        "cnn-1", "cnn", Number(0.89), numbers={"bytes": 20_000.0, "gzip_bytes": 12_000.0}, chain=chain
+    )
+    rows = chain_rows(Compression({}, {}, (file,)), file_links(file), from_baseline=True)
+    assert [row.download for row in rows] == ["18.0 kB", "12.0 kB", "12.0 kB"]
+    assert [row.lighter for row in rows] == ["", "1.50× smaller", ""]
+
+
+@pytest.mark.parametrize("limit", ["max_download", "max_size"])
+def test_the_download_has_its_column_where_it_is_limited(
+    tmp_path: Path, fake_run: ModuleType, fake_search: ModuleType, limit: str
+) -> None:
+    folder = fake_search.write_search(tmp_path / "run", fake_run, budget={limit: "90kB"}, limits={limit: 9e4})
+    assert ("Gzipped</th>" in page(collect(folder), ())) == (limit == "max_download")
+
+
 def test_nothing_keeps_the_budget(tmp_path: Path, fake_run: ModuleType, fake_search: ModuleType) -> None:
     folder = fake_search.write_search(
         tmp_path / "run", fake_run, budget={"max_size": "5kB"}, limits={"max_size": 5000.0}, chosen=None

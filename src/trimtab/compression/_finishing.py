@@ -172,6 +172,7 @@ def _training(trial: Trial) -> list[dict[str, Any]]:
                 "what": f"{network}, {told}" if number == 0 else told,
                 "val_accuracy": trained.val_accuracy,
                 "bytes": trial.facts.bytes if trial.facts is not None else None,
+                "gzip_bytes": trial.facts.gzip_bytes if trial.facts is not None else None,
                 "seconds": trained.seconds,
                 "taken": trained.val_accuracy
                 >= max((each.val_accuracy for each in lineage[:number]), default=0.0),

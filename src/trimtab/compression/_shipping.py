@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimtab._compression import gzipped
 from trimtab._quiet import import_backend
 from trimtab.compression._candidate import Candidate
 from trimtab.compression._travelling_data import arrived
@@ -33,6 +34,7 @@ class Link:
         what: in a few words, what was done.
         val_accuracy: of what came out, on the validation images.
         bytes: of the file, where this link made one.
+        gzip_bytes: of that file, compressed.
         seconds: that it took.
         taken: whether what came out was kept.
     """
@@ -41,6 +43,7 @@ class Link:
     what: str
     val_accuracy: float
     bytes: int | None = None
+    gzip_bytes: int | None = None
     seconds: float = 0.0
     taken: bool = True
 
@@ -69,8 +72,8 @@ def ship(arguments: Mapping[str, Any], context: Context) -> dict[str, Any]:
     model = models.load_model(context.files["model"])
     plain = accuracy_of(model, data)
     links: list[Link] = []
-    model = _thinned(model, candidate, data, arguments, links)
     work = _Workplace(context.folder, candidate, data, arguments)
+    model = work.thinned(model, links)
     path, accuracy, shipped = work.best(model, links)
     models.save_model(shipped, context.out / MODEL)
     record = Path(f"{path}.json").read_bytes()
@@ -85,30 +88,6 @@ def ship(arguments: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "facts": facts_of(model, path.read_bytes()).to_plain(),
         "images": len(data.validation),
     }
-
-
-def _thinned(
-    model: Any, candidate: Candidate, data: ImageData, arguments: Mapping[str, Any], links: list[Link]
-) -> Any:
-    """Makes weights zero or alike, where the candidate says so: for the download."""
-    from trimtab.clustering import cluster
-    from trimtab.pruning import prune
-
-    options: dict[str, Any] = {
-        "epochs": max(int(arguments["extra_epochs"]), 1),
-        "batch_size": int(arguments["batch_size"]),
-    }
-    if candidate.sparsity:
-        began = time.perf_counter()
-        model = prune(model, data, sparsity=candidate.sparsity, **options).model
-        told = f"{candidate.sparsity:.0%} of the weights are zero"
-        links.append(Link("prune", told, accuracy_of(model, data), None, time.perf_counter() - began))
-    if candidate.clusters:
-        began = time.perf_counter()
-        model = cluster(model, data, clusters=candidate.clusters, **options).model
-        told = f"{candidate.clusters} different values in each layer"
-        links.append(Link("cluster", told, accuracy_of(model, data), None, time.perf_counter() - began))
-    return model
 
 
 class _Workplace:
@@ -126,6 +105,37 @@ class _Workplace:
     ) -> None:
         self._folder, self._candidate, self._data, self._arguments = folder, candidate, data, arguments
 
+    def thinned(self, model: Any, links: list[Link]) -> Any:
+        """Makes weights zero or alike, where the candidate says so: for the download."""
+        from trimtab.clustering import cluster
+        from trimtab.pruning import prune
+
+        candidate, began = self._candidate, time.perf_counter()
+        options: dict[str, Any] = {
+            "epochs": max(int(self._arguments["extra_epochs"]), 1),
+            "batch_size": int(self._arguments["batch_size"]),
+        }
+        if candidate.sparsity:
+            model = prune(model, self._data, sparsity=candidate.sparsity, **options).model
+            told = f"{candidate.sparsity:.0%} of the weights are zero"
+            links.append(self._weighed("prune", told, model, began))
+        if candidate.clusters:
+            began = time.perf_counter()
+            model = cluster(model, self._data, clusters=candidate.clusters, **options).model
+            told = f"{candidate.clusters} different values in each layer"
+            links.append(self._weighed("cluster", told, model, began))
+        return model
+
+    def _weighed(self, technique: str, told: str, model: Any, began: float) -> Link:
+        """Returns the link that led to a model, with what its file weighs already at this point."""
+        took, path = time.perf_counter() - began, self._folder / f"{technique}.tflite"
+        accuracy = accuracy_of(model, self._data)
+        try:
+            self.export(model, path, self._candidate.scheme)
+        except ConversionError:  # the last link tells, and may yet train it into shape
+            return Link(technique, told, accuracy, seconds=took)
+        return Link(technique, told, accuracy, *_weights_of(path), took)
+
     def best(self, model: Any, links: list[Link]) -> tuple[Path, float, Any]:
         """Returns the better of the two files that a model has, its accuracy, and the model behind it."""
         scheme, epochs = self._candidate.scheme, int(self._arguments["aware_epochs"])
@@ -135,8 +145,7 @@ class _Workplace:
         try:
             accuracy = self._exported(model, path)
             told = "converted after training, ranges from 200 training images"
-            size = path.stat().st_size
-            links.append(Link(scheme, told, accuracy, size, time.perf_counter() - began))
+            links.append(Link(scheme, told, accuracy, *_weights_of(path), time.perf_counter() - began))
         except ConversionError as error:
             failure = error
         if failure is None and (accuracy >= target - _TOLERANCE or not epochs):
@@ -148,8 +157,8 @@ class _Workplace:
         aware_accuracy = self._exported(aware, aware_path)
         better = failure is not None or aware_accuracy > accuracy
         told = f"trained quantize-aware for {epochs} epochs"
-        size, took = aware_path.stat().st_size, time.perf_counter() - began
-        links.append(Link("quantize-aware", told, aware_accuracy, size, took, better))
+        took = time.perf_counter() - began
+        links.append(Link("quantize-aware", told, aware_accuracy, *_weights_of(aware_path), took, better))
         return (aware_path, aware_accuracy, aware) if better else (path, accuracy, model)
 
     def export(self, model: Any, path: Path, scheme: str) -> None:
@@ -178,3 +187,9 @@ class _Workplace:
             learning_rate=_AWARE_RATE,
             seed=int(self._arguments["seed"]),
         ).model
+
+
+def _weights_of(path: Path) -> tuple[int, int]:
+    """Returns the bytes of a file, and those of the file compressed."""
+    content = path.read_bytes()
+    return len(content), len(gzipped(content))

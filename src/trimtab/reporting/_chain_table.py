@@ -31,6 +31,7 @@ class LinkRow:
         link: what was done; `what` says how.
         accuracy: validation accuracy; `gained` against the link before.
         size: of the file; `saved` against the link before.
+        download: of the file, compressed; `lighter` against the link before.
         latency: for one image; `faster` against the link before.
         taken: whether what came out was kept.
         better: how many points the accuracy rose (above 0) or fell; 0 where it stayed or is not known.
@@ -47,6 +48,8 @@ class LinkRow:
     time: str
     taken: bool = True
     better: float = 0.0
+    download: str = ""
+    lighter: str = ""
 
 
 def file_links(file: Shipped) -> tuple[Link, ...]:
@@ -140,6 +143,8 @@ def _row(link: Link, before: Link | None, words: str) -> LinkRow:
         time="" if link.seconds is None else formats.seconds(link.seconds),
         taken=link.taken,
         better=0.0 if change is None else round(100 * change, 2),
+        download=formats.size(link.gzip_bytes),
+        lighter=_ratio(link.gzip_bytes, None if before is None else before.gzip_bytes, "smaller", "larger"),
     )
 
 

@@ -64,6 +64,7 @@ def compression_section(data: ReportData) -> dict[str, Any] | None:
         "groups": tuple(dict.fromkeys(panel.group for panel in panels)),
         "first": file_id(found, nearest) if nearest else panels[0].id if panels else "",
         "made": [_made_row(found, file) for file in _ordered(found) if not file.baseline],
+        "download": "max_download" in found.limits,
         "several_seeds": any(len(file.spread) > 1 for file in found.files),
         "tried": [_tried_row(trial, made.get(trial.number)) for trial in _by_rank(found.tried)],
         "counted": _counted(found, made),
