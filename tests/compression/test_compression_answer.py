@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.compression import Budget, Point, dominates
@@ -16,8 +16,8 @@ from trimtab.compression._answer import answered
 def point(name: str, accuracy: float, size: int, latency: float, **more: Any) -> Point:
     return Point(
         name=name, what=name, file=Path(f"{name}.tflite"), model=Path(f"{name}.keras"),
-        val_accuracy=accuracy, val_images=6000, bytes=size, gzip_bytes=int(0.9 * size), memory_bytes=30_000,
-        latency_ms=latency, parameters=size, **more,
+        val_accuracy=accuracy, val_images=6000, bytes=size, latency_ms=latency, parameters=size,
+        **{"gzip_bytes": int(0.9 * size), "memory_bytes": 30_000, **more},
     )  # fmt: skip
 
 
@@ -82,30 +82,51 @@ def test_what_was_not_trained_can_be_the_nearest() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("limit", "more"),
+    [({"max_memory": "40kB"}, {"memory_bytes": 38_000}), ({"max_download": "15kB"}, {"gzip_bytes": 14_000})],
+)
+def test_a_file_that_keeps_the_budget_is_not_lost_to_a_better_one_that_does_not(
+    limit: dict[str, Any], more: dict[str, Any]
+) -> None:
+    own = point("baseline-int8", 0.92, 20_000, 0.5, memory_bytes=60_000, baseline=True)
+    frugal = point("frugal", 0.91, 25_000, 0.6, **more)
+    found = answered([own, frugal], Budget(**limit), Budget(**limit).limits())
+    assert found.chosen == "frugal"
+    assert [each.name for each in found.front] == ["baseline-int8", "frugal"]
+    unlimited = answered([own, frugal], Budget(max_size="30kB"), Budget(max_size="30kB").limits())
+    assert [each.name for each in unlimited.front] == ["baseline-int8"]
+
+
+LIMITED = {"max_size": "bytes", "max_memory": "memory_bytes", "max_download": "gzip_bytes"}
+
+
+@settings(deadline=None, max_examples=80)
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 5), st.integers(1, 5), st.integers(1, 5)),
-        min_size=1,
-        max_size=12,
-        unique=True,
-    ),
+    st.lists(st.tuples(*[st.integers(0, 5), *[st.integers(1, 5)] * 4]), min_size=1, max_size=12, unique=True),
+    st.sampled_from(sorted(LIMITED)),
     st.integers(1, 5),
 )
-def test_a_front_point_is_never_dominated_by_one_that_was_measured(
-    values: list[tuple[int, int, int]], limit: int
+def test_the_most_accurate_that_fits_is_chosen_whatever_is_limited(
+    values: list[tuple[int, ...]], limited: str, limit: int
 ) -> None:
     points = [
-        point(str(number), accuracy / 10, 1000 * size, float(latency))
-        for number, (accuracy, size, latency) in enumerate(values)
-    ]
-    budget = Budget(max_size=1000 * limit)
+        point(
+            str(number), accuracy / 10, 1000 * size, float(latency),
+            memory_bytes=1000 * memory, gzip_bytes=1000 * download,
+        )
+        for number, (accuracy, size, latency, memory, download) in enumerate(values)
+    ]  # fmt: skip
+    budget, fact = Budget(**{limited: 1000 * limit}), LIMITED[limited]  # type: ignore[arg-type]
     found = answered(points, budget, budget.limits())
     for each in found.front:
-        assert not any(dominates(other.costs(), each.costs()) for other in points)
-    fitting = [each for each in points if each.bytes <= 1000 * limit]
+        better = [other for other in points if dominates(other.costs(), each.costs())]
+        assert all(getattr(other, fact) > getattr(each, fact) for other in better)
+    fitting = [each for each in points if getattr(each, fact) <= 1000 * limit]
     assert (found.chosen is None) == (not fitting)
     if found.chosen is not None:
         chosen = found.point(found.chosen)
+        assert chosen is not None
         assert chosen.val_accuracy == max(each.val_accuracy for each in fitting)
 
 

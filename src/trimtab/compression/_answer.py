@@ -70,9 +70,11 @@ class Point:
         measured = {fact: getattr(self, fact) for fact in COSTS.values()}
         return {**measured, "accuracy": self.val_accuracy}
 
-    def costs(self) -> tuple[float, float, float]:
-        """Returns error, bytes and milliseconds: less is better."""
-        return (1 - self.val_accuracy, float(self.bytes), self.latency_ms)
+    def costs(self, limits: Limits | None = None) -> tuple[float, ...]:
+        """Returns error, bytes and milliseconds, and of the rest what is limited: less is better."""
+        limited = [fact for name, fact in COSTS.items() if getattr(limits, name, None) is not None]
+        facts = ["bytes", "latency_ms", *(fact for fact in limited if fact not in ("bytes", "latency_ms"))]
+        return (1 - self.val_accuracy, *(float(getattr(self, fact)) for fact in facts))
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Answer:
     """What a search found.
 
     Args:
-        front: the files that no measured one dominates in accuracy, size and latency, smallest first.
+        front: the files that no measured one dominates in accuracy, size, latency and what else is limited,
+            smallest first.
         chosen: the name of the one for the budget; None: nothing keeps it.
         why: a sentence that says why this one, or why none.
         misses: the nearest ones, where nothing keeps the budget.
@@ -138,7 +141,8 @@ def answered(
         limits: the same in plain units.
         refused: facts of candidates that were not trained, since they do not fit, by what they are.
     """
-    front = [points[index] for index in pareto_front([point.costs() for point in points])]
+    # What is limited is a direction too: else a file that breaks the limit could hide one that keeps it.
+    front = [points[index] for index in pareto_front([point.costs(limits) for point in points])]
     front = sorted(front, key=lambda point: (point.bytes, point.latency_ms))
     keeping = [point for point in front if limits.keeps(point.facts())]
     others = tuple(point for point in points if point not in front)
