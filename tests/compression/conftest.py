@@ -6,8 +6,11 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from trimtab.workers import Job
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,23 @@ def fakes() -> ModuleType:
     sys.modules["fake_workers"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def shipping(fakes: ModuleType) -> type[Any]:
+    """Fake workers that make files too: each holds the weights of its model."""
+
+    class Shipping(fakes.FakeWorkers):  # type: ignore[misc,name-defined]
+        def _ship(self, job: Job, out: Path) -> dict[str, Any]:
+            weights = job.files["model"].read_text()
+            for name in ("model.keras", "model.tflite", "model.tflite.json"):
+                (out / name).write_text(weights)
+            return {
+                "links": [],
+                "val_accuracy": 0.95 if job.arguments["aware_epochs"] else 0.9,
+                "float_accuracy": 0.95,
+                "facts": {"bytes": 9000, "gzip_bytes": 8000, "memory_bytes": 1, "parameters": 1, "macs": 1},
+                "images": 1000,
+            }
+
+    return Shipping

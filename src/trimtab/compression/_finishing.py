@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab._atomic import make_folder, write_json
+from trimtab._atomic import as_output_error, make_folder, write_json
 from trimtab.compression._brief import Brief
 from trimtab.compression._candidate import Baseline, Candidate, ZooNetwork
 from trimtab.compression._front import pareto_ranks
@@ -52,6 +54,10 @@ def shipped_name(trial: Trial) -> str:
 class Finishing(Search):
     """Ships trials and the baseline, one file a worker.
 
+    A file that an earlier process made stands if its model is still the same: a trial may have been trained
+    on since. One that lost accuracy is made again where there is time now for quantize-aware training and
+    was none then.
+
     Args:
         brief: what the search is about.
         trials: those that become files.
@@ -89,17 +95,15 @@ class Finishing(Search):
         name = self._left.pop(0)
         trial = self._trials.get(name)
         candidate = Candidate(Baseline()) if trial is None else trial.candidate
-        seconds = 0.0 if trial is None else float(trial.epoch_seconds or 0.0)
         arguments = self._brief.training_arguments(self._data, batch_size_for(self._brief.images))
         arguments |= {
             "candidate": candidate.to_plain(),
-            "aware_epochs": self._aware_epochs(seconds) if trial is not None else 0,
-            "extra_epochs": max(self._aware_epochs(seconds), 1),
+            "aware_epochs": self._aware(name),
+            "extra_epochs": max(self._aware(name), 1),
             "float_too": trial is None,
         }
-        folder = TrialFolder(self._brief.folder / "trials")
-        model = self._brief.baseline / "model.keras" if trial is None else folder.model(trial)
-        return Job(f"ship-{name}", "trimtab.compression._shipping:ship", arguments, ARRAYS, {"model": model})
+        files = {"model": self._model(name)}
+        return Job(f"ship-{name}", "trimtab.compression._shipping:ship", arguments, ARRAYS, files)
 
     def finished(self, result: JobResult) -> bool:
         """Keeps a file and its record."""
@@ -108,14 +112,39 @@ class Finishing(Search):
             self.failures[name] = result.error or "it was cancelled"
             return True
         folder = make_folder(self.folder(name))
+        record = folder / "result.json"
+        with as_output_error(record):
+            record.unlink(missing_ok=True)  # first: it must not stand beside files of other weights
         for file, source in result.files.items():
             keep_file(source, folder / file)
-        write_json(folder / "result.json", self._record(name, result))
+        write_json(record, self._record(name, result))
         return True
 
+    def _model(self, name: str) -> Path:
+        """Returns where the weights lie that become a file."""
+        trial = self._trials.get(name)
+        if trial is None:
+            return self._brief.baseline / "model.keras"
+        return TrialFolder(self._brief.folder / "trials").model(trial)
+
+    def _aware(self, name: str) -> int:
+        """Returns the epochs of quantize-aware training that there is time for; none for the baseline."""
+        trial = self._trials.get(name)
+        return 0 if trial is None else self._aware_epochs(float(trial.epoch_seconds or 0.0))
+
     def _done(self, name: str) -> bool:
-        """Says whether an earlier process made the file."""
-        return (self.folder(name) / "result.json").is_file()
+        """Says whether an earlier process made the file of this very model, as well as there is time for."""
+        path = self.folder(name) / "result.json"
+        if not path.is_file():
+            return False
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            could_gain = record["val_accuracy"] < record["float_accuracy"] and not record["aware_epochs"]
+            return record["model_sha256"] == _sha256(self._model(name)) and not (
+                could_gain and self._aware(name)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # damaged, or without its model
 
     def _record(self, name: str, result: JobResult) -> dict[str, Any]:
         """Returns what is written down beside the file."""
@@ -134,8 +163,16 @@ class Finishing(Search):
             "facts": result.record["facts"],
             "final": trial is not None and trial.state == "finalist",
             "epochs": None if trial is None else trial.passes,
+            "model_sha256": _sha256(self._model(name)),
+            "aware_epochs": self._aware(name),
             "seconds": result.seconds,
         }
+
+
+def _sha256(path: Path) -> str:
+    """Returns what tells a file's content from any other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _seeds(trial: Trial | None, own: int) -> dict[str, Any]:

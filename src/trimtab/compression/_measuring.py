@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trimtab._atomic import atomic_path, make_folder, write_json
+from trimtab._atomic import as_output_error, atomic_path, make_folder, write_json
 from trimtab._records import to_plain
 from trimtab.compression._answer import Answer, Point
 from trimtab.compression._trials import keep_file
@@ -140,9 +140,13 @@ def measured(
 
 
 def written(answer: Answer, folder: Path, misses: Sequence[str] = ()) -> None:
-    """Writes the answer into the run folder, the chosen files first."""
+    """Writes the answer into the run folder, the chosen files first; without a choice an earlier one goes."""
     chosen = answer.point(answer.chosen)
-    if chosen is not None:
+    if chosen is None:
+        for path in (folder / "best.tflite", folder / "best.keras"):
+            with as_output_error(path):
+                path.unlink(missing_ok=True)
+    else:
         keep_file(chosen.file, folder / "best.tflite")
         keep_file(chosen.model, folder / "best.keras")
     write_json(folder / "front.json", plain_answer(answer, folder, misses))
