@@ -85,6 +85,7 @@ class FakeWorkers:
     begun: dict[str, bool] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     kill_after: int | None = None
+    lasting: dict[str, float] = field(default_factory=dict)
     _queue: list[tuple[float, int, Job, Any]] = field(default_factory=list)
     _turn: Iterator[int] = field(default_factory=itertools.count)
 
@@ -127,7 +128,7 @@ class FakeWorkers:
 
     def _seconds(self, job: Job) -> float:
         if "train_leg" not in job.function:
-            return 1.0
+            return self.lasting.get(job.function.rsplit(":", 1)[1], 1.0)
         told = job.arguments
         each = self.seconds_per_epoch(Candidate.of_plain(told["candidate"]))
         return 1.0 + told["epochs"] * told["share"] * each

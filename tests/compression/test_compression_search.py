@@ -7,6 +7,7 @@ import collections
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,16 @@ from trimtab.compression._brief import Brief
 from trimtab.compression._candidate import Baseline, Candidate
 from trimtab.compression._families import Ladder, families_for
 from trimtab.compression._finals import Finals
-from trimtab.compression._plan import Pace, Plan
+from trimtab.compression._plan import Pace, Plan, Rung
 from trimtab.compression._probing import Probing
 from trimtab.compression._proposals import Proposals
 from trimtab.compression._run_folder import CompressionFolder
-from trimtab.compression._search import CompressionSearch
+from trimtab.compression._search import FINAL, CompressionSearch, _Doing, cut_short, untrained
 from trimtab.compression._stages import again
 from trimtab.compression._teaching import Teaching
 from trimtab.compression._trials import Trained, Trial, TrialFolder
 from trimtab.tuning import drive, open_study
+from trimtab.workers import JobResult
 
 SHAPE = (28, 28, 1)
 DATA = {"name": "invented"}
@@ -52,13 +54,13 @@ def clock(fakes: Any) -> Iterator[Any]:
 def searched(
     fakes: Any, folder: Path, clock: Any, seconds: float = 600.0, *, given: bool = False, kill_after: int |
         None = None,
-    budget: Budget | None = None, count: int = 2,
+    budget: Budget | None = None, count: int = 2, lasting: dict[str, float] | None = None,
 ) -> tuple[CompressionSearch, Any, Any]:  # fmt: skip
     """Runs a search, or goes on with it, in a folder."""
     budget = budget or Budget(max_size="20kB")
     plan = Plan(seconds, 54_000, count, not given)
     brief = Brief(budget, SHAPE, 10, 54_000, 0, plan, folder)
-    workers = fakes.FakeWorkers(folder / "work", clock, count, kill_after=kill_after)
+    workers = fakes.FakeWorkers(folder / "work", clock, count, kill_after=kill_after, lasting=lasting or {})
     for name in ("train.images", "train.labels", "validation.images", "validation.labels"):
         workers.share(name, None)
     ladders = [Ladder(family, fakes.counts) for family in families_for(SHAPE)[:3]]
@@ -124,7 +126,7 @@ def test_few_go_on_and_the_best_are_trained_in_full(done: Any) -> None:
 
 
 def test_the_best_finalists_are_trained_from_other_seeds_too(fakes: Any, tmp_path: Path, clock: Any) -> None:
-    search, workers, _ = searched(fakes, tmp_path, clock, 2400.0)
+    search, workers, _ = searched(fakes, tmp_path, clock, 5000.0, given=True)
     finalists = [trial for trial in search.trials if trial.state == "finalist"]
     repeated = [trial for trial in finalists if trial.repeats]
     assert repeated, "there is time for one"
@@ -135,9 +137,112 @@ def test_the_best_finalists_are_trained_from_other_seeds_too(fakes: Any, tmp_pat
         for rung in trial.repeats:
             assert 0.8 * own - 1 <= rung.passes <= own, "as long as the other, to be compared with it"
             assert f"final-{trial.name}-{rung.seed}" in workers.done
-    order = [key for key in workers.done if key.startswith("final-")]
-    first = next(place for place, key in enumerate(order) if key.count("-") > 1)
-    assert first >= 1, "as many finalists as workers begin first"
+    order = [key.count("-") > 1 for key in workers.begun if key.startswith("final-")]
+    assert not any(order[:2]), "as many as there are workers come first"
+    assert sum(order) <= len(order) / 2, "every second one at most"
+    assert all(not trial.begun for trial in search.trials)
+
+
+def test_asking_the_teacher_takes_no_finalist_away(fakes: Any, tmp_path: Path, clock: Any) -> None:
+    slow = {"answer": 40.0}  # the driver asks what is next every second meanwhile
+    search, workers, _ = searched(fakes, tmp_path, clock, 1200.0, given=True, count=1, lasting=slow)
+    finals = [key for key in workers.begun if key.startswith("final-")]
+    waiting = [trial for trial in search.trials if trial.rungs and trial.at_rung(0) is not None]
+    best = max(
+        waiting, key=lambda trial: (len([r for r in trial.rungs if r.rung >= 0]), trial.rungs[0].val_accuracy)
+    )
+    assert finals[0] == f"final-{best.name}"
+    assert len(search._finals._chosen) == len({key.split("-")[1] for key in finals})
+
+
+def test_promotions_go_on_after_the_last_round_is_full(fakes: Any, tmp_path: Path, clock: Any) -> None:
+    search, _, _ = searched(fakes, tmp_path, clock, 20.0, given=True)
+    lesson = next(trial.candidate.lesson for trial in search.trials)
+    search.trials.clear()
+    for number in range(15):
+        trial = Trial(number, Candidate(Baseline(), lesson), {}, "waiting")
+        rungs = (0, 1) if number < 3 else (0,)
+        trial.rungs += [Trained(rung, 4, 1.0, 0.8 + 0.01 * (rung - number), 1.0, 1.0) for rung in rungs]
+        search.trials.append(trial)
+    search._rungs[:] = [Rung(0, 4), Rung(1, 12)]  # after twelve epochs of 37 only a full training is left
+    job = search._promotion()
+    assert job is not None, "five of fifteen may go on, and three did"
+    assert job.key == "train-0003-1"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "cancelled", "whole"), [(3, True, False), (33, True, True), (40, False, True)]
+)
+def test_a_training_that_was_stopped_early_is_no_finalist(epochs: int, cancelled: bool, whole: bool) -> None:
+    doing = _Doing(Trial(0, Candidate(Baseline()), {}), FINAL, epochs=40)
+    record = {"epochs": epochs, "val_accuracy": 0.9}
+    result = JobResult("final-0000", record, {}, Path(), "fake", 1.0, cancelled=cancelled)
+    assert cut_short(doing, result) == (not whole)
+    trained = Trained(FINAL, epochs, 1.0, 0.9, 1.0, 1.0, whole=whole)
+    trial = Trial(0, Candidate(Baseline()), {}, rungs=[Trained(0, 2, 1.0, 0.8, 1.0, 1.0), trained])
+    assert (trial.at_rung(FINAL) is not None) == whole
+    assert untrained(trial) == "waiting"
+    assert untrained(Trial(0, Candidate(Baseline()), {}, rungs=[replace(trained, whole=False)])) == "ready"
+
+
+def test_of_equal_seeds_the_last_is_told_since_its_weights_are_kept() -> None:
+    trial = Trial(3, Candidate(Baseline()), {}, "finalist")
+    trial.rungs += [Trained(-1, 5, 1.0, 0.95, 1.0, 1.0), Trained(-1, 6, 1.0, 0.95, 1.0, 1.0, seed=2)]
+    assert [rung.seed for rung in trial.lineage] == [2]
+
+
+def test_what_was_under_way_in_a_kill_is_gone_on_with(fakes: Any, tmp_path: Path, clock: Any) -> None:
+    whole, workers, _ = searched(fakes, tmp_path / "whole", clock, given=True)
+    before = next(place for place, key in enumerate(workers.done) if key.startswith("final-"))
+    with invented_time(fakes) as again_clock, pytest.raises(fakes.KilledError):
+        searched(fakes, tmp_path / "killed", again_clock, given=True, kill_after=before)
+    begun = {
+        path.parent.name: json.loads(path.read_text())["begun"]
+        for path in (tmp_path / "killed" / "trials").glob("*/result.json")
+    }
+    assert any(begun.values())
+    with invented_time(fakes) as again_clock:
+        search, workers, _ = searched(fakes, tmp_path / "killed", again_clock, given=True)
+    for name, told in begun.items():
+        for each in told:
+            trial = next(trial for trial in search.trials if trial.name == name)
+            done = [rung for rung in trial.rungs if rung.rung == FINAL]
+            assert [(rung.epochs, rung.share) for rung in done][:1] == [(each["epochs"], each["share"])]
+    assert whole.trials
+
+
+def test_a_baseline_that_was_stopped_is_none_and_goes_on_as_it_began(
+    fakes: Any, tmp_path: Path, clock: Any
+) -> None:
+    plan = Plan(600.0, 54_000, 2, trains_baseline=True)
+    brief = Brief(Budget(max_size="20kB"), SHAPE, 10, 54_000, 0, plan, tmp_path)
+    ladders = [Ladder(family, fakes.counts) for family in families_for(SHAPE)[:1]]
+    folder = CompressionFolder(tmp_path)
+    told: dict[str, Any] = {"epochs": 4}
+    for _ in range(2):
+        training = BaselineTraining(
+            brief, ladders, Pace(54_000), DATA,
+            epochs=folder.baseline_epochs(), decided=folder.baseline_decided,
+        )  # fmt: skip
+        training._variants["baseline-0"] = (
+            Candidate(Baseline()),
+            Trained(0, 1, 1.0, 0.8, 1.0, 1.0),
+            Path("model"),
+        )
+        training._variants |= {f"baseline-{n}": training._variants["baseline-0"] for n in (1, 2)}
+        training._given_out |= set(training._variants)
+        job = training.next(clock.now)
+        assert job is not None
+        assert job.key == "baseline"
+        assert told.setdefault("job", job.arguments["epochs"]) == job.arguments["epochs"]
+        training.finished(
+            JobResult(
+                "baseline", {"epochs": 1, "val_accuracy": 0.5}, {}, tmp_path, "fake", 1.0, cancelled=True
+            )
+        )
+        assert not training.done
+        assert read_baseline(brief.baseline) is None
+        clock.now += 100
 
 
 @pytest.mark.parametrize(("anew", "led"), [(0.9, [None, None]), (0.96, [1])])

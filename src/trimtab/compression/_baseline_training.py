@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,22 @@ class BaselineTraining:
         ladders: of the families that suit the images.
         pace: how long training takes here.
         data: what `sent` returned.
+        epochs: of the whole training, where an earlier process decided on them.
+        decided: told of these epochs before the training begins.
     """
 
-    def __init__(self, brief: Brief, ladders: list[Ladder], pace: Pace, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        brief: Brief,
+        ladders: list[Ladder],
+        pace: Pace,
+        data: Mapping[str, Any],
+        *,
+        epochs: int | None = None,
+        decided: Callable[[int], None] | None = None,
+    ) -> None:
         self._brief, self._pace, self._data = brief, pace, data
+        self._epochs, self._decided = epochs, decided
         self.network, self._macs = self._chosen(ladders)
         self._given_out: set[str] = set()
         self._variants: dict[str, tuple[Candidate, Trained, Path]] = {}
@@ -66,14 +78,22 @@ class BaselineTraining:
                 return None
         self._running = "baseline"
         candidate, start = self._best()
-        left = max(self._brief.plan.baseline_ends - now, 0.0) - self._pace.overhead
-        epochs = int(left / max(self._pace.epoch(self._macs), 1e-6))
-        return self._job("baseline", candidate, min(max(epochs, 1), self._brief.plan.full_epochs), start)
+        if self._epochs is None:
+            left = max(self._brief.plan.baseline_ends - now, 0.0) - self._pace.overhead
+            epochs = int(left / max(self._pace.epoch(self._macs), 1e-6))
+            self._epochs = min(max(epochs, 1), self._brief.plan.full_epochs)
+            if self._decided is not None:
+                self._decided(self._epochs)
+        return self._job("baseline", candidate, self._epochs, start)
 
     def finished(self, result: JobResult, accuracy: Any = None) -> None:  # noqa: ARG002
         """Takes in how a job of the baseline ended."""
         if result.error is not None:
             raise RunError(f"The baseline could not be trained: {result.error}.")
+        if result.cancelled or not result.record:
+            self._given_out.discard(result.key)
+            self._running = None if self._running == result.key else self._running
+            return  # a training that was stopped is no baseline; it is gone on with another time
         record = result.record
         trained = Trained(
             0,

@@ -69,7 +69,9 @@ def begun(
     training: BaselineTraining | None = None
     network: Network = Baseline()
     if known is None and model is None:
-        training = BaselineTraining(brief, ladders, pace, data)
+        training = BaselineTraining(
+            brief, ladders, pace, data, epochs=folder.baseline_epochs(), decided=folder.baseline_decided
+        )
         network = training.network
     elif known is None:
         _keep(model, brief)

@@ -33,26 +33,25 @@ class Finals:
         self._plan, self._pace, self.wanted = plan, pace, wanted
         self.begun = False
         self._chosen: list[Trial] = []
-        self._begun_anew: dict[int, int] = {}
+        self._anew: dict[int, int] = {}
 
     def next(self, trials: Sequence[Trial], now: float) -> tuple[Trial, Rung] | None:
         """Returns the next finalist and its training; None: there is no time, or nobody is left.
+
+        It is asked again until the training was given out, which `given` is told.
 
         Args:
             trials: all of them.
             now: seconds since the search began.
         """
-        self.begun = True
-        self._chosen += [each for each in trials if each.state == "finalist" and each not in self._chosen]
+        self._begin(trials)
         for trial in self._order(trials):
             epochs = self._epochs(trial, now)
             least = _LEAST * self._plan.full_epochs if self._chosen else 1.0
             if epochs >= max(least, _WORTH * trial.passes):
-                self._chosen.append(trial)
                 return trial, Rung(-1, int(epochs))
             if not self._chosen and not trial.rungs and epochs > _SMALLEST_SHARE:
                 # So little time that not even an epoch fits: a part of the images is better than nothing.
-                self._chosen.append(trial)
                 return trial, Rung(-1, 1, round(epochs, 2))
         return None
 
@@ -61,26 +60,46 @@ class Finals:
 
         Every second training of the end is one, once as many finalists were begun as there are workers (two
         at least): a difference between two networks counts only beyond that between two seeds, and the
-        better of the seeds is kept.
+        better of the seeds is kept. It is asked again until the training was given out.
 
         Args:
             trials: all of them.
             now: seconds since the search began.
         """
+        self._begin(trials)
         first = max(self._plan.workers, _FIRST)
-        done = [trial for trial in trials if trial.state == "finalist"]
-        for trial in done:
-            self._begun_anew[trial.number] = max(self._begun_anew.get(trial.number, 0), len(trial.repeats))
-        if len(self._chosen) < first or sum(self._begun_anew.values()) > len(self._chosen) - first:
+        if len(self._chosen) < first or sum(self._anew.values()) > len(self._chosen) - first:
             return None
+        done = [trial for trial in trials if trial.state == "finalist"]
         for trial in sorted(done, key=lambda trial: (-trial.accuracy, trial.number)):
-            number = self._begun_anew[trial.number] + 1
+            number = self._anew.get(trial.number, 0) + 1
             passes = sum(rung.passes for rung in trial.rungs if rung.seed is None)
             epochs = min(self._epochs(trial, now), passes)
             if number <= _OTHER_SEEDS and epochs >= max(_AS_LONG * passes, 1.0):
-                self._begun_anew[trial.number] = number
                 return trial, Rung(-1, int(epochs)), number
         return None
+
+    def given(self, trial: Trial, number: int = 0) -> None:
+        """Is told that a training was given out.
+
+        Args:
+            trial: whose.
+            number: which of its seeds; 0: its own.
+        """
+        if number:
+            self._anew[trial.number] = number
+        elif trial not in self._chosen:
+            self._chosen.append(trial)
+
+    def _begin(self, trials: Sequence[Trial]) -> None:
+        """Begins the end, or takes up what an earlier process did of it."""
+        self.begun = True
+        for trial in trials:
+            if trial.state == "finalist" and trial not in self._chosen:
+                self._chosen.append(trial)
+            for rung in trial.repeats:
+                number = (rung.seed or 0) - trial.seed
+                self._anew[trial.number] = max(self._anew.get(trial.number, 0), number)
 
     def _order(self, trials: Sequence[Trial]) -> list[Trial]:
         """Sorts those that may become finalists."""

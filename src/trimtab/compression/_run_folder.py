@@ -166,6 +166,15 @@ class CompressionFolder:
         """Writes the first round of training down."""
         write_json(self._search_file, {**self._decisions(), "rungs": [rung]})
 
+    def baseline_epochs(self) -> int | None:
+        """Returns for how long the baseline is trained, where an earlier process decided on it."""
+        epochs: int | None = self._decisions().get("baseline_epochs")
+        return epochs
+
+    def baseline_decided(self, epochs: int) -> None:
+        """Writes down for how long the baseline is trained."""
+        write_json(self._search_file, {**self._decisions(), "baseline_epochs": epochs})
+
     def limited(self, limits: Limits) -> None:
         """Writes down the limits in plain units, for who looks at a run that is not finished."""
         write_json(self._search_file, {**self._decisions(), "limits": limits})

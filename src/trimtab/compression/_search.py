@@ -21,12 +21,13 @@ from trimtab.compression._trials import Trained, Trial, TrialFolder, best_first
 from trimtab.tuning import Search, Study
 from trimtab.workers import Job, JobResult, Report, Workers
 
-__all__ = ["FINAL", "CompressionSearch"]
+__all__ = ["FINAL", "CompressionSearch", "untrained"]
 
 FINAL = -1
 """The number of a final training, beside those of the rungs."""
 _FITTING = ("ready", "running", "waiting")
 _AHEAD = 2  # candidates that are probed and wait for a worker, for each worker
+_WHOLE = 0.8  # of its epochs: what a training that the time was up for must have done to count as one
 _BETTER = 0.003  # accuracy by which a candidate must beat the teacher to become it
 
 
@@ -115,7 +116,7 @@ class CompressionSearch(Search):
             return job
         if not self._finals.begun and self._exploring(now):
             job = self._explore(now)
-            if job is not None or self._jobs:
+            if job is not None or self._jobs or self._teaching.asking:
                 return job
         if not self.has_baseline:
             return None
@@ -202,8 +203,9 @@ class CompressionSearch(Search):
             return None
         found = self._probing.next(has_baseline=self.has_baseline)
         if found is None:
-            # What waits for the baseline may be all that is left.
-            self._exhausted = self.has_baseline
+            # What waits for the baseline may be all that is left; and what is probed may be tried once more.
+            probing = any(job.rung is None for job in self._jobs.values())
+            self._exhausted = self.has_baseline and not probing
             return None
         trial, job = found
         trial.state = "probing"
@@ -212,9 +214,8 @@ class CompressionSearch(Search):
 
     def _promotion(self) -> Job | None:
         """Returns the next training of a trial that came so far; None: nobody may go on yet."""
-        last = self._rung(len(self._rungs))  # one more than there are, where there is one
-        highest = len(self._rungs) - (1 if last is None else 2)
-        trial = next_promoted(self.trials, max(highest, 0), by_cost=True)
+        self._rung(len(self._rungs))  # one more than there are, where there is one
+        trial = next_promoted(self.trials, len(self._rungs) - 2, by_cost=True)
         rung = None if trial is None else self._rung(trial.rung + 1)
         return None if trial is None or rung is None else self._leg(trial, rung)
 
@@ -295,13 +296,35 @@ class CompressionSearch(Search):
                 return job
         if self._teaching.name is not None and self._teaching.answers("none") is None:
             return None
+        for trial in self.trials:
+            for told in trial.begun:  # by a process that was killed: its checkpoint is there
+                if trial.state in ("waiting", "finalist") and _key(trial, told["number"]) not in self._jobs:
+                    rung = Rung(FINAL, told["epochs"], told["share"])
+                    return self._final_training(trial, rung, told["number"])
         if (again := self._finals.again(self.trials, now)) is not None:
-            trial, rung, number = again
-            return self._training(f"final-{trial.name}-{number}", trial, rung, self._brief.seed + number)
+            return self._final_training(*again)
         if (found := self._finals.next(self.trials, now)) is None:
             return None
-        trial, rung = found
-        return self._training(f"final-{trial.name}", trial, rung)
+        return self._final_training(*found)
+
+    def _final_training(self, trial: Trial, rung: Rung, number: int = 0) -> Job | None:
+        """Returns the job of a full training; None, or another job, while the teacher is asked first.
+
+        Args:
+            trial: whose.
+            rung: for how long.
+            number: which of its seeds; 0: its own, and it goes on from what there is.
+        """
+        key, state = _key(trial, number), trial.state
+        job = self._training(key, trial, rung, self._brief.seed + number if number else None)
+        if job is not None and job.key == key:
+            self._finals.given(trial, number)
+            trial.begun = [told for told in trial.begun if told["number"] != number]
+            trial.begun.append({"epochs": rung.epochs, "share": rung.share, "number": number})
+            now, trial.state = trial.state, state
+            self._folder.keep(trial)
+            trial.state = now
+        return job
 
     def _best_teaches(self) -> None:
         """Makes the best model so far the teacher of the finalists, where that is not the teacher already."""
@@ -315,6 +338,7 @@ class CompressionSearch(Search):
         """Takes in a job of a trial."""
         trial = doing.trial
         trial.at = round(self.now, 2)
+        trial.begun = [told for told in trial.begun if _key(trial, told["number"]) != result.key]
         if doing.seed is not None:
             self._of_other_seed(doing, result)
         elif result.error is not None:
@@ -329,15 +353,16 @@ class CompressionSearch(Search):
         elif result.record and result.record["epochs"]:
             self._take(doing, doing.rung, result)
         else:
-            trial.state = "waiting" if trial.rungs else "ready"
+            trial.state = untrained(trial)
 
     def _of_other_seed(self, doing: _Doing, result: JobResult) -> None:
         """Takes in a finalist's training from another seed; one that was cut short counts only if it won."""
         record = result.record
-        if doing.rung is None or result.error is not None or not record or not record["epochs"]:
-            return
-        if record["epochs"] >= doing.epochs or record["val_accuracy"] > doing.trial.accuracy:
-            self._take(doing, doing.rung, result)
+        trained = result.error is None and bool(record) and record["epochs"]
+        if trained and (not cut_short(doing, result) or record["val_accuracy"] > doing.trial.accuracy):
+            self._take(doing, FINAL, result)
+        else:
+            self._folder.keep(doing.trial)
 
     def _take(self, doing: _Doing, rung: int, result: JobResult) -> None:
         """Takes in a training: its accuracy, its weights where they are the best so far, its pace."""
@@ -353,16 +378,20 @@ class CompressionSearch(Search):
             tuple(record["curve"]),
             round(self.now, 2),
             doing.seed,
+            not cut_short(doing, result),
         )
         better = trained.val_accuracy >= trial.accuracy
         trial.rungs.append(trained)
-        trial.state = "finalist" if rung == FINAL else "waiting"
+        if trained.whole or doing.seed is not None:
+            trial.state = "finalist" if rung == FINAL else "waiting"
+        else:
+            trial.state = untrained(trial)
         if trial.facts is not None and trial.facts.macs:
             beside = trained.seconds - trained.epochs * trained.share * trained.seconds_per_epoch
             self._pace.learn(trial.facts.macs, trained.seconds_per_epoch, beside)
         files = {"model.keras": result.files["model.keras"]} if better else {}
         self._folder.keep(trial, files)
-        if rung == 0:
+        if rung == 0 and trained.whole:
             self._tell_study(trial)
 
     def _tell_study(self, trial: Trial) -> None:
@@ -405,5 +434,22 @@ class CompressionSearch(Search):
                 self._folder.keep(trial)
         for trial in self.trials:
             if trial.state in ("ready", "proposed", "probing") and trial.facts is not None:
-                trial.state, trial.why = "cut", "the time was up before it was trained"
+                began = f"the time was up after {trial.passes:.2g} epochs of its first training"
+                trial.state = "cut"
+                trial.why = began if trial.rungs else "the time was up before it was trained"
                 self._folder.keep(trial)
+
+
+def _key(trial: Trial, number: int) -> str:
+    """Returns the key of a full training: of a trial, and of which of its seeds."""
+    return f"final-{trial.name}" + (f"-{number}" if number else "")
+
+
+def untrained(trial: Trial) -> str:
+    """Returns the state of a trial between two trainings."""
+    return "waiting" if trial.rung >= 0 else "ready"
+
+
+def cut_short(doing: _Doing, result: JobResult) -> bool:
+    """Says whether a training ended so early that it does not count as one."""
+    return result.cancelled and result.record["epochs"] < _WHOLE * doing.epochs

@@ -22,7 +22,7 @@ from trimtab.compression._probing import Probing
 from trimtab.compression._proposals import Proposals
 from trimtab.compression._result import CompressionResult
 from trimtab.compression._run_folder import CompressionFolder
-from trimtab.compression._search import CompressionSearch
+from trimtab.compression._search import CompressionSearch, untrained
 from trimtab.compression._teaching import Teaching
 from trimtab.compression._travelling_data import sent
 from trimtab.compression._trials import TrialFolder
@@ -307,7 +307,7 @@ class Stages:
 def again(trial: Any) -> Any:
     """Returns a trial of an earlier process as one that can go on."""
     if trial.state == "cut":
-        trial.state, trial.why = ("waiting" if trial.rungs else "ready"), ""
+        trial.state, trial.why = untrained(trial), ""
     return trial
 
 

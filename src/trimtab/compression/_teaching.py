@@ -37,6 +37,7 @@ class Teaching:
         self.accuracy = 0.0
         self._views: dict[str, dict[int, Path]] = {}
         self._given_out: set[str] = set()
+        self._under_way: set[str] = set()
         self._shared: set[str] = set()
 
     def learn_from(self, model: Path, name: str, accuracy: float) -> None:
@@ -64,12 +65,18 @@ class Teaching:
             key = f"{_PREFIX}{self._digest}-{augmentation}-{view}"
             if key not in self._given_out:
                 self._given_out.add(key)
+                self._under_way.add(key)
                 arguments = {"data": dict(self._data), "augmentation": augmentation, "view": view}
                 arguments["seed"] = self._brief.seed
                 return Job(
                     key, "trimtab.compression._trial:answer", arguments, ARRAYS, {"teacher": self._teacher}
                 )
         return None
+
+    @property
+    def asking(self) -> bool:
+        """Whether a teacher is being asked."""
+        return bool(self._under_way)
 
     def owns(self, key: str) -> bool:
         """Says whether a job is one of these."""
@@ -81,6 +88,7 @@ class Teaching:
         Raises:
             RunError: the teacher could not be asked.
         """
+        self._under_way.discard(result.key)
         if result.error is not None:
             raise RunError(f"The teacher could not be asked: {result.error}.")
         if "logits.npy" not in result.files:

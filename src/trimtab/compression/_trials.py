@@ -35,6 +35,7 @@ class Trained:
         at: seconds from the beginning of the search to its end.
         seed: where it began anew, with weights and orders of another seed; None: it went on from the training
             before, with the trial's own.
+        whole: whether it took all the epochs that it was to take; one that was cut short is no round.
     """
 
     rung: int
@@ -47,6 +48,7 @@ class Trained:
     curve: tuple[float, ...] = ()
     at: float = 0.0
     seed: int | None = None
+    whole: bool = True
 
     @property
     def passes(self) -> float:
@@ -69,6 +71,8 @@ class Trial:
         rungs: its trainings.
         tries: networks that were converted until one fitted.
         seed: of its fresh weights.
+        begun: the full trainings that were given out and are not done: ``epochs``, ``share`` and ``number``,
+            which of its seeds, 0 for its own. A process that takes over goes on with these.
     """
 
     number: int
@@ -81,6 +85,7 @@ class Trial:
     tries: int = 0
     seed: int = 0
     at: float = 0.0
+    begun: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -95,7 +100,7 @@ class Trial:
     @property
     def rung(self) -> int:
         """The last round that it went through; -1: none."""
-        return max((rung.rung for rung in self.rungs), default=-1)
+        return max((rung.rung for rung in self.rungs if rung.whole), default=-1)
 
     @property
     def passes(self) -> float:
@@ -105,7 +110,8 @@ class Trial:
     @property
     def lineage(self) -> list[Trained]:
         """The trainings that led to its model: one from another seed, if that was better, or all others."""
-        best = max(self.rungs, key=lambda rung: rung.val_accuracy, default=None)
+        # Of equals the last: its weights are the ones that were kept.
+        best = max(reversed(self.rungs), key=lambda rung: rung.val_accuracy, default=None)
         if best is not None and best.seed is not None:
             return [best]
         return [rung for rung in self.rungs if rung.seed is None]
@@ -128,8 +134,8 @@ class Trial:
         return self.rungs[-1].seconds_per_epoch if self.rungs else None
 
     def at_rung(self, number: int) -> Trained | None:
-        """Returns its training of one round; None: it was not in it."""
-        return next((rung for rung in self.rungs if rung.rung == number), None)
+        """Returns its training of one round; None: it was not in it, or not to the end."""
+        return next((rung for rung in self.rungs if rung.rung == number and rung.whole), None)
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,7 @@ class TrialFolder:
             "tries": trial.tries,
             "seed": trial.seed,
             "at": trial.at,
+            "begun": trial.begun,
         }
         write_json(folder / RESULT, record)
 
@@ -205,6 +212,7 @@ def _read(path: Path) -> Trial:
             record["tries"],
             record["seed"],
             record["at"],
+            list(record["begun"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
