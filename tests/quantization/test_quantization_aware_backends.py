@@ -25,6 +25,7 @@ def test_an_aware_model_learns(digits, ranges):
         model,
         digits,
         epochs=2,
+        freeze_batch_norm=0.5,  # what is compiled changes between the two
         ranges=ranges,
         weights_bits=4,
         batch_size=16,

@@ -57,6 +57,13 @@ def quantize_aware(
         float,
         typer.Option("--freeze-ranges", help="Share of the epochs after which ranges stand still; 1: never."),
     ] = 0.8,
+    freeze_batch_norm: Annotated[
+        float,
+        typer.Option(
+            "--freeze-batch-norm",
+            help="Share of the epochs after which batch normalisation stands still; 1: never.",
+        ),
+    ] = 0.6,
     free_zeros: Annotated[
         bool, typer.Option("--free-zeros", help="Let weights that pruning set to zero learn again.")
     ] = False,
@@ -102,6 +109,7 @@ def quantize_aware(
         percentile=percentile,
         keep_float=tuple(keep_float or ()),
         freeze_ranges=freeze_ranges,
+        freeze_batch_norm=freeze_batch_norm,
         keep_zeros=not free_zeros,
         keep_clusters=not free_clusters,
         temperature=temperature,

@@ -80,6 +80,8 @@ class QuantizeAwareOptions(TrainingOptions, TeacherOptions, CalibrationOptions, 
     ranges: Ranges = "moving-average"
     freeze_ranges: float = Field(0.8, ge=0, le=1)
     """Share of the epochs after which ranges stand still."""
+    freeze_batch_norm: float = Field(0.6, ge=0, le=1)
+    """Share of the epochs after which batch normalisation stands still."""
     keep_zeros: bool = True
     keep_clusters: bool = True
     epochs: int = Field(5, ge=0)

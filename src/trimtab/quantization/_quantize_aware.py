@@ -25,6 +25,7 @@ from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._freezing import FreezeRanges
 from trimtab.quantization._prepared import Prepared, prepared
 from trimtab.quantization._result import QuantizeAwareResult, RangeRecord
+from trimtab.quantization._training_form import FreezeNorms, fold_into, training_form
 from trimtab.training import train
 from trimtab.training._keep_clusters import keep_clusters as keep_clusters_of
 from trimtab.training._settings import Settings
@@ -44,17 +45,27 @@ class _Asked:
     epochs: int
     calibration: int
     freeze: float
+    norms: float
 
     def __post_init__(self) -> None:
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
             raise ConfigError(f"epochs must be a whole number of at least 0. Received: {self.epochs!r}.")
         check_calibration_count(self.calibration)
-        number = isinstance(self.freeze, int | float) and not isinstance(self.freeze, bool)
-        if not number or not 0 <= self.freeze <= 1:
-            raise ConfigError(
-                "freeze_ranges is the share of the epochs after which ranges stand still, 0 to 1. "
-                f"Received: {self.freeze!r}."
-            )
+        for name, what, share in (
+            ("freeze_ranges", "ranges stand", self.freeze),
+            ("freeze_batch_norm", "batch normalisation stands", self.norms),
+        ):
+            number = isinstance(share, int | float) and not isinstance(share, bool)
+            if not number or not 0 <= share <= 1:
+                raise ConfigError(
+                    f"{name} is the share of the epochs after which {what} still, 0 to 1. "
+                    f"Received: {share!r}."
+                )
+
+    @property
+    def live(self) -> int:
+        """How many epochs batch normalisation sees each batch."""
+        return math.ceil(self.norms * self.epochs)
 
     @property
     def moving(self) -> int:
@@ -74,6 +85,7 @@ def quantize_aware(
     percentile: float = 99.99,
     keep_float: Sequence[str] = (),
     freeze_ranges: float = 0.8,
+    freeze_batch_norm: float = 0.6,
     keep_zeros: bool = True,
     keep_clusters: bool = True,
     teacher: str | keras.Model | Sequence[keras.Model] | None = None,
@@ -101,12 +113,15 @@ def quantize_aware(
     The model is made flat, its batch normalisation is folded into the kernels, as in a converted file, and
     whatever an int8 file rounds is rounded: kernels for each output channel, activations for each tensor.
     The ranges of the activations are calibrated first and then follow the training; in its last epochs they
-    stand still. At inference the model computes in whole numbers as LiteRT does, so that what is measured on
-    it is what the file does. It is exported without calibration; `strip` makes an ordinary model of it. The
-    given model is untouched.
+    stand still. In the first epochs batch normalisation sees each batch, as in float training; then it stands
+    still too, folded. At inference the model computes in whole numbers as LiteRT does, so that what is
+    measured on it is what the file does. It is exported without calibration; `strip` makes an ordinary model
+    of it. The given model is untouched.
 
     With 8 bits, calibration alone (``epochs=0``) costs most models nothing that could be measured, and what
     training gains any training of the same length would; 4-bit kernels need it.
+
+    While it trains, callbacks see the model in a form whose batch normalisation is not folded for good.
 
     Example::
 
@@ -127,6 +142,10 @@ def quantize_aware(
         percentile: for that method, in percent.
         keep_float: layers that stay float: names, or patterns such as ``"block_1*"``.
         freeze_ranges: share of the epochs after which ranges stand still, 0 to 1; 1: never.
+        freeze_batch_norm: share of the epochs after which the statistics of batch normalisation stand still
+            and are folded into the kernels in training too, 0 to 1. 1: never; 0: from the first epoch on. It
+            is for what comes right after a kernel and is trained; all else is folded at once. Steps before it
+            cost about what float steps do, those after it less.
         keep_zeros: weights that are 0, as pruning leaves them, stay 0.
         keep_clusters: weights that share values, as clustering leaves them, go on sharing.
         teacher: ``"itself"`` (the given model, which is exact), a trained model or several, whose answers are
@@ -163,9 +182,10 @@ def quantize_aware(
 
     References:
         Jacob et al.: Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-        Inference, CVPR 2018.
+        Inference, CVPR 2018. Krishnamoorthi: Quantizing deep convolutional networks for efficient inference,
+        2018 (section 3.2, batch normalisation that is frozen late).
     """
-    asked = _Asked(epochs, calibration, freeze_ranges)
+    asked = _Asked(epochs, calibration, freeze_ranges, freeze_batch_norm)
     training: dict[str, Any] = {
         "epochs": max(epochs, 1),
         "batch_size": batch_size,
@@ -200,13 +220,17 @@ def quantize_aware(
     if epochs and data is not None:
         training |= {"from_logits": from_logits, "checkpoint": checkpoint, "progress": progress}
         training |= {"keep_checkpoint": keep_checkpoint, "label": label}
-        training["callbacks"] = [*callbacks, FreezeRanges(whole.model, asked.moving)]
-        training["wrap_optimizer"] = _keeping(whole.model, keep_clusters, keep_zeros, notes)
+        form = training_form(whole.model, whole.folded.taken)
+        freezing = [FreezeNorms(form, asked.live), FreezeRanges(form, asked.moving)]
+        training["callbacks"] = [*callbacks, *freezing]
+        training["wrap_optimizer"] = _keeping(form, keep_clusters, keep_zeros, notes)
         wise = _teacher(teacher, plain)
         if wise is None:
-            trained: Any = train(whole.model, data, **training)
+            trained: Any = train(form, data, **training)
         else:
-            trained = distill(whole.model, wise, data, temperature=temperature, alpha=alpha, **training)
+            trained = distill(form, wise, data, temperature=temperature, alpha=alpha, **training)
+        if form is not whole.model:
+            fold_into(form, whole.model)
         history = trained.history
         notes += trained.notes
     frozen = asked.moving + 1 if history is not None and asked.moving < epochs else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
+import numpy as np
 
 from trimtab.quantization.folding._affine import Affine, affine_of
 from trimtab.quantization.folding._kernels import (
@@ -162,19 +164,21 @@ def _try(
             return why
     if not plan.whole():
         return _MEETS_MORE
-    _carry_out(plan, steps[0].part)
+    _carry_out(plan, steps)
     for step in steps:
         network.remove(step)
     return None
 
 
-def _carry_out(plan: _Plan, gone: Part) -> None:
-    """Changes the weights, once for each layer."""
+def _carry_out(plan: _Plan, calls: list[Step]) -> None:
+    """Changes the weights, once for each layer, so that these calls of one layer can go."""
+    gone = calls[0].part
     for step, affine in {step.part: (step, affine) for step, affine in plan.outputs.items()}.values():
         if step.affine is not None:
             _merge(plan.network, step.part, step.affine.then(affine), gone)
         else:
             scale_outputs(step.part, affine)
+            step.part.taken = replace(step.part.taken, norm=_norm_of(step, calls))
         step.part.origin = _joined(step.part.origin, gone.origin)
     for step, affine in {step.part: (step, affine) for step, affine in plan.inputs.items()}.values():
         if step.affine is not None:
@@ -182,7 +186,26 @@ def _carry_out(plan: _Plan, gone: Part) -> None:
         else:
             axis = channel_axis(step.layer, len(step.input.shape))
             scale_inputs(step.part, affine, int(step.input.shape[axis] or 0))
+            step.part.taken = replace(step.part.taken, scale=step.part.taken.scale * _size(affine))
         step.part.origin = _joined(gone.origin, step.part.origin)
+
+
+def _norm_of(step: Step, calls: list[Step]) -> keras.layers.BatchNormalization | None:
+    """Returns the batch normalisation that is taken in, if it is trained and sees what the step gives."""
+    layer, affine = calls[0].layer, calls[0].affine
+    if not isinstance(layer, keras.layers.BatchNormalization) or not layer.trainable or affine is None:
+        return None
+    if len(calls) > 1 or calls[0].input is not step.output:
+        return None
+    own = affine_of(layer, step.output.shape)
+    # One that has taken in another affine call is more than its own variables say.
+    return layer if own is not None and own.equals(affine) else None
+
+
+def _size(affine: Affine) -> float:
+    """Returns how large the factors are, in the geometric mean of those that are not 0."""
+    factors = np.abs(affine.scale)
+    return float(np.exp(np.log(factors[factors > 0]).mean())) if (factors > 0).any() else 1.0
 
 
 def _merge(network: Network, part: Part, both: Affine, gone: Part) -> None:

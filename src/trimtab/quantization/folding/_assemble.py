@@ -17,14 +17,14 @@ from trimtab.quantization.folding._network import Network, Part, Tensor
 __all__ = ["assembled"]
 
 
-def assembled(network: Network, original: keras.Model) -> tuple[keras.Model, dict[str, tuple[str, ...]]]:
+def assembled(network: Network, original: keras.Model) -> tuple[keras.Model, dict[Part, str]]:
     """Makes the model that a list of calls describes, with layers and weights of its own.
 
     Raises:
         ModelError: a layer cannot be made again from its config; the message names it.
 
     Returns:
-        The model, and the paths of the original layers that each of its layers stands for.
+        The model, and the name that each layer has in it.
     """
     names = _names(network)
     layers: dict[Part, Any] = {}
@@ -34,7 +34,7 @@ def assembled(network: Network, original: keras.Model) -> tuple[keras.Model, dic
         for part, layer in layers.items():
             _fill(part, layer)
     settle(model)
-    return model, {names[part]: part.origin for part in layers}
+    return model, {part: names[part] for part in layers}
 
 
 def _names(network: Network) -> dict[Part, str]:

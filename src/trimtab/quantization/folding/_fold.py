@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import keras
@@ -13,6 +13,7 @@ from trimtab.quantization.folding._activations import recognize_hard_swish, spel
 from trimtab.quantization.folding._assemble import assembled
 from trimtab.quantization.folding._depthwise import as_depthwise
 from trimtab.quantization.folding._flatten import flattened
+from trimtab.quantization.folding._network import Taken
 from trimtab.quantization.folding._operators import as_layers
 from trimtab.quantization.folding._splitting import split
 
@@ -31,12 +32,14 @@ class Folded:
         notes: what else was done, in plain sentences.
         kept: original layers that should have been rewritten but could not, by path, with the reason; they
             stay as they are.
+        taken: what kernels have taken in, by the name of a layer of `model`.
     """
 
     model: keras.Model
     origin: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     kept: Mapping[str, str]
+    taken: Mapping[str, Taken] = field(default_factory=dict, repr=False)
 
 
 def fold(model: keras.Model, *, images: bool = True) -> Folded:
@@ -82,8 +85,14 @@ def fold(model: keras.Model, *, images: bool = True) -> Folded:
         network.notes.insert(0, f"{folded} {what} became part of the layers beside them.")
     as_depthwise(network, left)
     network.sweep()
-    made, origin = assembled(network, model)
-    return Folded(made, MappingProxyType(origin), tuple(network.notes), MappingProxyType(network.kept))
+    made, names = assembled(network, model)
+    return Folded(
+        made,
+        MappingProxyType({name: part.origin for part, name in names.items()}),
+        tuple(network.notes),
+        MappingProxyType(network.kept),
+        MappingProxyType({name: part.taken for part, name in names.items()}),
+    )
 
 
 def _is_norm(layer: object) -> bool:

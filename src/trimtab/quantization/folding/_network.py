@@ -10,7 +10,7 @@ import keras
 
 from trimtab.quantization.folding._affine import Affine, Array
 
-__all__ = ["Network", "Part", "Step", "Tensor"]
+__all__ = ["Network", "Part", "Step", "Taken", "Tensor"]
 
 
 @dataclass(eq=False)
@@ -26,6 +26,20 @@ class Tensor:
     dtype: str
 
 
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """What a kernel has taken in, without which it is trained best.
+
+    Attributes:
+        norm: the batch normalisation that comes right after it, and alone; None: there is none, or it is
+            not trained.
+        scale: the factor (of one input channel, in the geometric mean) of what came before it.
+    """
+
+    norm: keras.layers.BatchNormalization | None = None
+    scale: float = 1.0
+
+
 @dataclass(eq=False)
 class Part:
     """A layer or operator of the flat model; two calls that share it share its weights.
@@ -37,6 +51,7 @@ class Part:
         kind: the class of Keras that it is made as; None: that of `layer`.
         config: entries that replace those of the layer's config.
         weights: by attribute, where they differ from those of `layer`.
+        taken: what its kernel has taken in.
     """
 
     layer: Any
@@ -45,6 +60,7 @@ class Part:
     kind: type | None = None
     config: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, Array] | None = None
+    taken: Taken = Taken()
 
     @property
     def trainable(self) -> bool:

@@ -21,6 +21,7 @@ from trimtab.quantization.layers._dense import QuantizedDense
 from trimtab.quantization.layers._merging import QuantizedAdd, QuantizedMultiply, QuantizedSubtract
 from trimtab.quantization.layers._pooling import QuantizedAveragePooling2D, QuantizedGlobalAveragePooling2D
 from trimtab.quantization.layers._quantized_weights import QuantizedWeights
+from trimtab.quantization.layers._unfolding import Unfolding
 
 __all__ = [
     "QuantizeAwareModel",
@@ -41,5 +42,6 @@ __all__ = [
     "QuantizedSubtract",
     "QuantizedSwish",
     "QuantizedWeights",
+    "Unfolding",
     "for_conversion",
 ]

@@ -76,6 +76,11 @@ class QuantizedDepthwiseConv2D(QuantizedWeights, keras.layers.DepthwiseConv2D):
     unpacks_int4 = True
     plain = keras.layers.DepthwiseConv2D
 
+    def spread(self, channels: Any) -> Any:
+        """Returns numbers of the output channels as the last two axes of the kernel."""
+        layer: Any = self
+        return ops.reshape(channels, layer.kernel.shape[-2:])
+
     def converted_kernel(self) -> Any:
         """Returns the rounded kernel with its last two axes in one, along which the steps lie."""
         kernel = self._kernel_on_grid()
@@ -109,6 +114,10 @@ class QuantizedConv2DTranspose(QuantizedWeights, keras.layers.Conv2DTranspose):
     channel_axes = ()
     fewest_bits = 8
     plain = keras.layers.Conv2DTranspose
+
+    def spread(self, channels: Any) -> Any:
+        """Returns numbers of the output channels as the last axis but one of the kernel."""
+        return ops.expand_dims(channels, -1)
 
     def linear(self, inputs: Any, kernel: Any) -> Any:
         """Computes the transposed convolution alone."""

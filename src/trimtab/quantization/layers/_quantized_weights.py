@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from trimtab.errors import ConfigError
 from trimtab.quantization._grid import fake_quantized_weights, rounded_if, snapped, through, weight_limit
 from trimtab.quantization.layers._fixed_point import rescaled_steps
 from trimtab.quantization.layers._source import Sources
+from trimtab.quantization.layers._unfolding import Unfolding
 
 __all__ = ["QuantizedWeights"]
 
@@ -32,6 +33,8 @@ class QuantizedWeights:
         keep_zeros: weights that are 0 get no gradient, so that they stay 0 in any training.
         learned: whether the steps are trained (as shares of the largest weights).
         origin: the layers of the original model that it stands for.
+        unfolded: how the kernel is trained apart from what it has taken in, as `Unfolding.config` says; None:
+            it is trained as it is.
         **options: as for the Keras layer.
 
     Raises:
@@ -58,6 +61,7 @@ class QuantizedWeights:
         keep_zeros: bool = False,
         learned: bool = False,
         origin: Sequence[str] = (),
+        unfolded: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
@@ -65,12 +69,15 @@ class QuantizedWeights:
             raise ConfigError(f"weight_bits is 8 or 4. Received: weight_bits={weight_bits!r}.")
         self.weight_bits, self.keep_zeros, self.learned = weight_bits, keep_zeros, learned
         self.origin = tuple(origin)
+        self.unfolding = None if unfolded is None else Unfolding(**unfolded)
         self._sources, self._targets = Sources(), Sources()
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias as Keras does, then the switch and the shares."""
         super().build(input_shape)  # type: ignore[misc]
         layer: Any = self
+        if self.unfolding is not None:
+            self.unfolding.build(layer.compute_output_shape(input_shape))
         self.enabled = layer.add_weight(name="enabled", shape=(), initializer="ones", trainable=False)
         self.share = layer.add_weight(
             name="share", shape=self._steps_shape(), initializer="ones", trainable=self.learned
@@ -94,11 +101,19 @@ class QuantizedWeights:
         if self.converting:
             outputs = self._with_bias(self.linear(inputs, self.converted_kernel()), self._converted_bias())
         elif training or self._sources.only is None:
-            outputs = self._with_bias(self.linear(inputs, self._rounded_kernel(training)), self._bias())
+            outputs = self._in_floats(inputs, training)
         else:
             outputs = self._in_whole_numbers(inputs, self._sources.only)
         layer: Any = self
         return outputs if layer.activation is None else layer.activation(outputs)
+
+    def _in_floats(self, inputs: Any, training: bool | None) -> Any:
+        """Computes with a kernel of rounded but real numbers, as a training does."""
+        kernel = self._rounded_kernel(training)
+        if training and self.unfolding is not None and self.unfolding.normalises:
+            factors = ops.stop_gradient(self.spread(self.unfolding.factors()))
+            return self.unfolding.norm(self.linear(inputs, kernel / factors), training=True)
+        return self._with_bias(self.linear(inputs, kernel), self.folded_bias())
 
     def kernel_step(self) -> Any:
         """Returns the size of a step of the kernel, which the kernel's shape broadcasts with."""
@@ -106,20 +121,36 @@ class QuantizedWeights:
 
     def _peaks(self) -> Any:
         """Returns the largest weight that is not clipped."""
-        kernel = self._kernel_tensor()
+        kernel = self.folded_kernel()
         axes = [axis for axis in range(len(kernel.shape)) if axis not in self.channel_axes]
         largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
         # A channel of zeros has any step.
         largest = ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
         return largest * ops.reshape(self.share, largest.shape)
 
-    def _kernel_tensor(self) -> Any:
+    def folded_kernel(self) -> Any:
+        """Returns the kernel that is rounded: with all that it has taken in."""
         layer: Any = self
-        return ops.convert_to_tensor(layer.kernel)
+        kernel = ops.convert_to_tensor(layer.kernel)
+        if self.unfolding is None:
+            return kernel
+        kernel = kernel * self.unfolding.scale
+        return kernel if self.unfolding.norm is None else kernel * self.spread(self.unfolding.factors())
+
+    def folded_bias(self) -> Any:
+        """Returns the bias of that kernel; None where there is none."""
+        layer: Any = self
+        if self.unfolding is None or self.unfolding.norm is None:
+            return layer.bias
+        return self.unfolding.offsets()
+
+    def spread(self, channels: Any) -> Any:
+        """Returns numbers of the output channels in a shape that the kernel's broadcasts with."""
+        return channels
 
     def _rounded_kernel(self, training: bool | None) -> Any:
         """Returns the kernel on its grid, for float inputs."""
-        kernel = self._kernel_tensor()
+        kernel = self.folded_kernel()
         if self.keep_zeros and training:
             kernel = kernel * ops.stop_gradient(ops.cast(kernel != 0, kernel.dtype))
         limit = weight_limit(self.weight_bits)
@@ -128,17 +159,17 @@ class QuantizedWeights:
 
     def _in_whole_numbers(self, inputs: Any, source: Any) -> Any:
         """Computes as the file will, from what `source` has rounded."""
-        layer: Any = self
         step_in, _ = source.grid()
         step = self.kernel_step()
         limit = weight_limit(self.weight_bits)
-        kernel = self._kernel_tensor() / step
+        kernel = self.folded_kernel() / step
         on = self.enabled * source.enabled
         kernel = ops.where(self.enabled > 0.5, ops.clip(ops.round(kernel), -limit, limit), kernel)
         total = self.linear(rounded_if(inputs / step_in, source.enabled), kernel)
         size = step_in * ops.reshape(step, (-1,))
-        if layer.bias is not None:
-            total = total + rounded_if(layer.bias / size, on)
+        bias = self.folded_bias()
+        if bias is not None:
+            total = total + rounded_if(bias / size, on)
         return self._rounded_sum(total, size, on)
 
     def _rounded_sum(self, total: Any, size: Any, on: Any) -> Any:
@@ -153,13 +184,9 @@ class QuantizedWeights:
         rounded = rescaled_steps(total, factor) if own else ops.round(total * factor)
         return ops.where(on > 0.5, rounded * step, total * size)
 
-    def _bias(self) -> Any:
-        layer: Any = self
-        return layer.bias
-
     def _converted_bias(self) -> Any:
         """Returns the bias on its grid, so that the converter cannot round it in another way."""
-        source, bias = self._sources.only, self._bias()
+        source, bias = self._sources.only, self.folded_bias()
         if source is None or bias is None:
             return bias
         size = source.grid()[0] * ops.reshape(self.kernel_step(), (-1,))
@@ -176,7 +203,7 @@ class QuantizedWeights:
     def _kernel_on_grid(self) -> Any:
         """Returns the kernel on its grid, so that the converter cannot round it in another way."""
         limit = weight_limit(self.weight_bits)
-        return snapped(self._kernel_tensor(), self.kernel_step(), -limit, limit)
+        return snapped(self.folded_kernel(), self.kernel_step(), -limit, limit)
 
     def _steps_shape(self) -> tuple[int, ...]:
         """Returns how many steps there are, as a shape: one row, so that nobody takes it for a kernel."""
@@ -185,14 +212,14 @@ class QuantizedWeights:
 
     def on_grid(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         """Returns kernel and bias as the file holds them: whole numbers times their steps."""
-        layer: Any = self
         step = np.asarray(ops.convert_to_numpy(self.kernel_step()), np.float32)
         limit = weight_limit(self.weight_bits)
-        kernel = np.asarray(ops.convert_to_numpy(self._kernel_tensor()), np.float32)
+        kernel = np.asarray(ops.convert_to_numpy(self.folded_kernel()), np.float32)
         kernel = (np.clip(np.rint(kernel / step), -limit, limit) * step).astype(np.float32)
-        if layer.bias is None:
+        folded = self.folded_bias()
+        if folded is None:
             return kernel, None
-        bias = np.asarray(ops.convert_to_numpy(layer.bias), np.float32)
+        bias = np.asarray(ops.convert_to_numpy(folded), np.float32)
         if self._sources.only is not None:
             step_in = float(ops.convert_to_numpy(self._sources.only.grid()[0]))
             size = np.float32(step_in) * step.reshape(-1)
@@ -228,13 +255,14 @@ class QuantizedWeights:
             "keep_zeros": self.keep_zeros,
             "learned": self.learned,
             "origin": self.origin,
+            **({} if self.unfolding is None else {"unfolded": self.unfolding.config()}),
         }
 
     def plain_config(self) -> dict[str, Any]:
         """Returns the config of the Keras layer without quantization."""
         config = self.get_config()
-        for name in ("weight_bits", "keep_zeros", "learned", "origin"):
-            config.pop(name)
+        for name in ("weight_bits", "keep_zeros", "learned", "origin", "unfolded"):
+            config.pop(name, None)
         return config
 
     def parameters(self) -> int:
