@@ -17,6 +17,7 @@ from trimtab.compression._plan import Plan
 from trimtab.compression._travelling_data import ARRAYS
 from trimtab.compression._trials import Trained, Trial
 from trimtab.tuning import drive
+from trimtab.workers import JobResult
 
 
 @pytest.fixture
@@ -95,3 +96,15 @@ def test_old_files_and_new_ones_do_not_mix_where_the_process_ends_between_them(
             finished(again)
     assert not (brief.folder / "finalists" / "baseline-7" / "result.json").exists()
     assert finished(again) == ["ship-baseline-7"]
+
+
+@pytest.mark.parametrize("key", ["answers-0a1b-none-0", "probe-0009", "train-0007-0", "baseline"])
+def test_what_the_search_left_under_way_is_no_file(brief: Brief, tmp_path: Path, key: str) -> None:
+    finishing = Finishing(brief, [trained(brief, 7, "trained")], {}, lambda seconds: 0)
+    late = tmp_path / "late.tflite"
+    late.write_bytes(b"file")
+    for files in ({}, {"model.tflite": late}):
+        assert not finishing.finished(JobResult(key, {}, files, tmp_path, "w", 1.0, cancelled=True))
+    assert finishing.failures == {}
+    assert not any(finishing.folder(name).exists() for name in finishing.names)
+    assert not (brief.folder / "finalists").exists()

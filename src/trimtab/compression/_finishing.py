@@ -23,6 +23,7 @@ from trimtab.workers import Job, JobResult
 __all__ = ["BASELINE", "Finishing", "worth_a_file"]
 
 BASELINE = "baseline"
+_PREFIX = "ship-"
 
 
 def worth_a_file(trials: Sequence[Trial], most: int) -> list[Trial]:
@@ -80,6 +81,11 @@ class Finishing(Search):
         self.failures: dict[str, str] = {}
 
     @property
+    def has_baseline(self) -> bool:
+        """Whether the baseline has a file: without one there is no answer."""
+        return (self.folder(BASELINE) / "result.json").is_file()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What becomes a file, the baseline first."""
         return (BASELINE, *self._trials)
@@ -103,11 +109,13 @@ class Finishing(Search):
             "float_too": trial is None,
         }
         files = {"model": self._model(name)}
-        return Job(f"ship-{name}", "trimtab.compression._shipping:ship", arguments, ARRAYS, files)
+        return Job(f"{_PREFIX}{name}", "trimtab.compression._shipping:ship", arguments, ARRAYS, files)
 
     def finished(self, result: JobResult) -> bool:
         """Keeps a file and its record."""
-        name = result.key.removeprefix("ship-")
+        if not result.key.startswith(_PREFIX):
+            return False  # a job of the search, which did not end with it
+        name = result.key.removeprefix(_PREFIX)
         if result.error is not None or "model.tflite" not in result.files:
             self.failures[name] = result.error or "it was cancelled"
             return True

@@ -111,7 +111,7 @@ class Stages:
             ending = Ending("done", study.seconds)
             if not self._finished:
                 ending = self._driven(search, study, workers)
-            finishing = self._files(search, workers, travelling, ending)
+            finishing, ending = self._files(search, workers, travelling, ending)
         return self._answer(finishing, search, ending, limits)
 
     @property
@@ -193,8 +193,8 @@ class Stages:
         workers: Workers,
         travelling: Mapping[str, Any],
         ending: Ending,
-    ) -> Finishing:
-        """Makes the files of what is worth it."""
+    ) -> tuple[Finishing, Ending]:
+        """Makes the files of what is worth it; returns them, and how the search ended with them."""
         most = int(self._brief.plan.seconds / 60 * _FILES_A_MINUTE)
         most = min(max(most, _LEAST_FILES), _MOST_FILES)
         if ending.why == "interrupted":
@@ -208,11 +208,17 @@ class Stages:
             travelling,
             lambda seconds: min(int(allowed / max(1.5 * (seconds or 1.0), 1e-6)), 5),
         )
-        drive(finishing, workers, progress=self._progress, label="make files", total=len(finishing.names))
+        made = drive(
+            finishing, workers, progress=self._progress, label="make files", total=len(finishing.names)
+        )
         self._files_ended = search.now
         if BASELINE in finishing.failures:
             raise RunError(f"The baseline has no int8 file: {finishing.failures[BASELINE]}.")
-        return finishing
+        if made.why != "interrupted":
+            return finishing, ending
+        if not finishing.has_baseline:
+            raise KeyboardInterrupt  # there is nothing to answer with yet
+        return finishing, replace(ending, why="interrupted")
 
     # The answer.
 
