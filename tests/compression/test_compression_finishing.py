@@ -12,7 +12,8 @@ import pytest
 from trimtab.compression import Budget
 from trimtab.compression._brief import Brief
 from trimtab.compression._candidate import Baseline, Candidate
-from trimtab.compression._finishing import Finishing
+from trimtab.compression._facts import Facts
+from trimtab.compression._finishing import Finishing, worth_a_file
 from trimtab.compression._plan import Plan
 from trimtab.compression._travelling_data import ARRAYS
 from trimtab.compression._trials import Trained, Trial
@@ -108,3 +109,31 @@ def test_what_the_search_left_under_way_is_no_file(brief: Brief, tmp_path: Path,
     assert finishing.failures == {}
     assert not any(finishing.folder(name).exists() for name in finishing.names)
     assert not (brief.folder / "finalists").exists()
+
+
+def judged(number: int, size: int, accuracy: float, state: str = "cut") -> Trial:
+    """A trial whose file has so many bytes."""
+    trial = Trial(number, Candidate(Baseline()), {}, state, facts=Facts(1, size, size, size, 1))
+    trial.rungs.append(Trained(-1 if state == "finalist" else 0, 5, 1.0, accuracy, 1.0, 1.0))
+    return trial
+
+
+LARGE, MIDDLE = judged(1, 40_000, 0.95, "finalist"), judged(2, 20_000, 0.93, "finalist")
+SMALL, POOR, TINY = judged(3, 9_000, 0.92), judged(4, 12_000, 0.915), judged(5, 4_000, 0.90)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "order"),
+    [
+        (None, [LARGE, MIDDLE, SMALL, TINY]),  # the poor one is behind the small one in everything
+        (0.91, [SMALL, MIDDLE, LARGE, POOR, TINY]),
+        (0.94, [LARGE, MIDDLE, SMALL, TINY]),
+        (0.99, [LARGE, MIDDLE, SMALL, TINY]),
+    ],
+)
+def test_where_only_accuracy_is_limited_the_smallest_that_reach_it_come_first(
+    wanted: float | None, order: list[Trial]
+) -> None:
+    trials = [TINY, LARGE, POOR, SMALL, MIDDLE, Trial(6, Candidate(Baseline()), {}, "refused")]
+    assert worth_a_file(trials, 10, wanted) == order
+    assert worth_a_file(trials, 2, wanted) == order[:2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trimtab.compression._halving import cost
 from trimtab.compression._plan import Pace, Plan, Rung
@@ -25,11 +25,11 @@ class Finals:
     Args:
         plan: how time is spent.
         pace: how long training takes here.
-        wanted: the accuracy that is asked for; where nothing else is limited, the smallest that may reach it
-            comes first. None: the most accurate come first.
+        wanted: gives the accuracy that is asked for, which the baseline may decide; where nothing else is
+            limited, the smallest that may reach it comes first. None: the most accurate come first.
     """
 
-    def __init__(self, plan: Plan, pace: Pace, wanted: float | None = None) -> None:
+    def __init__(self, plan: Plan, pace: Pace, wanted: Callable[[], float | None] = lambda: None) -> None:
         self._plan, self._pace, self.wanted = plan, pace, wanted
         self.begun = False
         self._chosen: list[Trial] = []
@@ -107,8 +107,8 @@ class Finals:
         if not left and not self._chosen:
             left = [trial for trial in trials if trial.state == "ready"]
         ordered = best_first(left)
-        if self.wanted is not None:
-            near = [trial for trial in ordered if trial.accuracy >= self.wanted - 0.02]
+        if (wanted := self.wanted()) is not None:
+            near = [trial for trial in ordered if trial.accuracy >= wanted - 0.02]
             return sorted(near, key=cost) + [trial for trial in ordered if trial not in near]
         if len(self._chosen) % 2 and self._chosen:
             limit = _SMALLER * min(cost(trial)[0] for trial in self._chosen)

@@ -26,12 +26,14 @@ BASELINE = "baseline"
 _PREFIX = "ship-"
 
 
-def worth_a_file(trials: Sequence[Trial], most: int) -> list[Trial]:
+def worth_a_file(trials: Sequence[Trial], most: int, wanted: float | None = None) -> list[Trial]:
     """Returns the trials that become files: finalists, and what else is on the front of the search.
 
     Args:
         trials: all of them.
         most: how many there is time for.
+        wanted: the accuracy that is asked for, where nothing else is limited: the smallest that reach it come
+            first. None: the most accurate do.
     """
     trained = [trial for trial in trials if trial.rungs]
     finalists = sorted(
@@ -43,7 +45,15 @@ def worth_a_file(trials: Sequence[Trial], most: int) -> list[Trial]:
     fronted = sorted(
         (trial for trial in others if ranks[trial.number] == 0), key=lambda trial: -trial.accuracy
     )
-    return [*finalists, *fronted][: max(most, 1)]
+    first = [] if wanted is None else _smallest([each for each in trained if each.accuracy >= wanted])
+    return [*first, *(each for each in [*finalists, *fronted] if each not in first)][: max(most, 1)]
+
+
+def _smallest(trials: Sequence[Trial]) -> list[Trial]:
+    """Sorts trials by their bytes; those that are larger than another and no more accurate come later."""
+    ranks = pareto_ranks([(cost(trial)[0], -trial.accuracy) for trial in trials])
+    order = sorted(zip(ranks, trials, strict=True), key=lambda each: (each[0], cost(each[1])))
+    return [trial for _, trial in order]
 
 
 def shipped_name(trial: Trial) -> str:

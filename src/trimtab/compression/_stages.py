@@ -111,7 +111,7 @@ class Stages:
             ending = Ending("done", study.seconds)
             if not self._finished:
                 ending = self._driven(search, study, workers)
-            finishing, ending = self._files(search, workers, travelling, ending)
+            finishing, ending = self._files(search, workers, travelling, ending, limits)
         return self._answer(finishing, search, ending, limits)
 
     @property
@@ -153,7 +153,7 @@ class Stages:
         teaching = Teaching(self._brief, workers, travelling)
         if (record := read_baseline(self._brief.baseline)) is not None:
             teaching.learn_from(self._brief.baseline / "model.keras", "baseline", record["val_accuracy"])
-        finals = Finals(self._brief.plan, pace, self._sought(limits))
+        finals = Finals(self._brief.plan, pace, lambda: self._sought(limits))
         search = CompressionSearch(
             self._brief,
             study,
@@ -193,13 +193,14 @@ class Stages:
         workers: Workers,
         travelling: Mapping[str, Any],
         ending: Ending,
+        limits: Limits,
     ) -> tuple[Finishing, Ending]:
         """Makes the files of what is worth it; returns them, and how the search ended with them."""
         most = int(self._brief.plan.seconds / 60 * _FILES_A_MINUTE)
         most = min(max(most, _LEAST_FILES), _MOST_FILES)
         if ending.why == "interrupted":
             most = _LEAST_FILES
-        chosen = worth_a_file(search.trials, most)
+        chosen = worth_a_file(search.trials, most, self._sought(limits))
         allowed = 0.0 if ending.why == "interrupted" else _AWARE_SHARE * self._brief.plan.seconds
         allowed = allowed if allowed >= _LEAST_AWARE else 0.0
         finishing = Finishing(
