@@ -11,7 +11,7 @@ from trimtab import _keras_internals
 from trimtab.errors import ModelError, first_line
 from trimtab.models._clone import config_of, rebuild
 
-__all__ = ["plain_model"]
+__all__ = ["in_float32", "plain_model"]
 
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 _HOLDS_NAMES = ("name", "keras_history", "input_layers", "output_layers", "kept_float")
@@ -30,21 +30,43 @@ def plain_model(model: keras.Model) -> keras.Model:
     """
     layers = _keras_internals.all_layers(model)
     odd = sorted({layer.name for layer in layers if not _SCOPE.fullmatch(layer.name)})
-    low = any(_policy_name(layer) in _LOW for layer in layers)
+    low = _low_precision(model)
     if not odd and not low:
         return model
-    names = _plain_names(odd, {layer.name for layer in layers})
+    why = f"has a layer named {odd[0]!r}, which TensorFlow does not accept" if odd else f"computes in {low}"
+    return _rebuilt(model, _plain_names(odd, {layer.name for layer in layers}), why)
+
+
+def in_float32(model: keras.Model) -> tuple[keras.Model, tuple[str, ...]]:
+    """Returns a model that computes in float32, its layers' own names kept, and a note where it did not.
+
+    Any model that does already is returned as it is.
+
+    Raises:
+        ModelError: the model must be rebuilt, and cannot be, since it does not serialise.
+    """
+    low = _low_precision(model)
+    if not low:
+        return model, ()
+    return _rebuilt(model, {}, f"computes in {low}"), (f"the model computes in {low}; this one in float32",)
+
+
+def _low_precision(model: keras.Model) -> str:
+    """Names the number types other than float32 that a model computes in; "" where there are none."""
+    return ", ".join(sorted({_policy_name(layer) for layer in _keras_internals.all_layers(model)} & {*_LOW}))
+
+
+def _rebuilt(model: keras.Model, names: dict[str, str], why: str) -> keras.Model:
+    """Returns the model anew, in float32 and with other names for some layers."""
     try:
         plain = rebuild(_rewritten(config_of(model), names), model)
     except ModelError as error:
-        why = "computes in " + ", ".join(sorted({_policy_name(la) for la in layers} & set(_LOW)))
-        if odd:
-            why = f"has a layer named {odd[0]!r}, which TensorFlow does not accept"
         raise ModelError(
             f"Model {model.name!r} {why}, and cannot be rebuilt from its config "
             f"({first_line(error.__cause__ or error, 120)}). Rebuild it in float32 with plain layer names "
             "and load its weights."
         ) from error
+    layers = _keras_internals.all_layers(model)
     for layer, twin in zip(layers, _keras_internals.all_layers(plain), strict=False):
         if twin.trainable != layer.trainable:  # `rebuild` finds layers by name, and some have another now
             twin.trainable = layer.trainable

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trimtab.errors import ConfigError, ModelError
+from trimtab.litert._plain import in_float32
 from trimtab.litert._signature import predict
 from trimtab.quantization._scale_groups import Ids, ScaledWeights, ScaleGroups, find_scale_groups
 from trimtab.quantization._watching import Floats, batches, channel_peaks, watch
@@ -106,6 +107,7 @@ def equalize(model: keras.Model, images: Floats | None = None) -> Equalized:
             "equalize needs images as float32 (n, height, width, channels), or None to go by the weights. "
             f"Received: shape {np.shape(images)}."
         )
+    model, notes = in_float32(model)
     flat = fold(model).model
     groups = find_scale_groups(flat)
     peaks = None if images is None else _peaks(flat, groups, images)
@@ -119,7 +121,7 @@ def equalize(model: keras.Model, images: Floats | None = None) -> Equalized:
         _scale(weights, factors, done)
     _check_equal(flat, wanted, _outputs(flat, images))
     layers, skipped = _told(groups, factors)
-    return Equalized(flat, layers, skipped, _notes(groups, images))
+    return Equalized(flat, layers, skipped, (*_notes(groups, images), *notes))
 
 
 def _peaks(model: keras.Model, groups: ScaleGroups, images: Floats) -> dict[str, Doubles]:

@@ -119,7 +119,9 @@ def judged_model(
     method = Calibration(how.calibration_method, how.percentile)
     ready = prepared(model, images, Settings(how.bits), method, keep_float)
     rows = Rows(ready.model, ready.folded.origin)
-    return JudgedModel(ready.model, rows, split, logits, len(images), ready.kept_float, tuple(notes))
+    return JudgedModel(
+        ready.model, rows, split, logits, len(images), ready.kept_float, (*notes, *ready.notes)
+    )
 
 
 def check_bits(model: keras.Model, how: Judging) -> None:

@@ -14,6 +14,7 @@ import trimtab.quantization._rules  # noqa: F401 - Keras' own layers are known f
 from trimtab import _keras_internals
 from trimtab.errors import ConfigError, ModelError, nearest
 from trimtab.litert._convert import refuse_quantized
+from trimtab.litert._plain import in_float32
 from trimtab.quantization._assembly import Settings, assembled
 from trimtab.quantization._calibration import Calibration, Floats, calibrate
 from trimtab.quantization._fake_quantizer import RANGES
@@ -33,11 +34,13 @@ class Prepared:
         model: the aware model, calibrated.
         folded: the flat model that it was made of.
         kept_float: layers of the original model that compute in float, each with the reason.
+        notes: what was done before folding, in plain sentences.
     """
 
     model: Any = field(repr=False)
     folded: Folded
     kept_float: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def calibrated(
@@ -95,6 +98,7 @@ def prepared(
 def uncalibrated(model: keras.Model, settings: Settings, keep_float: Sequence[str] = ()) -> Prepared:
     """Folds a model and puts quantizers in, whose ranges are still to be calibrated; see `calibrated`."""
     _check(model, settings)
+    model, notes = in_float32(model)
     folded = fold(model)
     steps = steps_of(folded.model)
     asked, check_used = _asked(folded, keep_float)
@@ -105,7 +109,7 @@ def uncalibrated(model: keras.Model, settings: Settings, keep_float: Sequence[st
     for name, why in placement.kept_float.items():
         for path in folded.origin.get(name, (name,)):
             kept[path] = folded.kept.get(path, why)
-    return Prepared(aware, folded, kept)
+    return Prepared(aware, folded, kept, notes)
 
 
 def _check(model: Any, settings: Settings) -> None:

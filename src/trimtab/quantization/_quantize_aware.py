@@ -215,7 +215,8 @@ def quantize_aware(
         Calibration(calibration_method, percentile),
         keep_float,
     )
-    notes += [*whole.folded.notes, *(f"{name} stays float: {why}" for name, why in whole.kept_float.items())]
+    notes += [*whole.notes, *whole.folded.notes]
+    notes += [f"{name} stays float: {why}" for name, why in whole.kept_float.items()]
     history = None
     if epochs and data is not None:
         training |= {"from_logits": from_logits, "checkpoint": checkpoint, "progress": progress}

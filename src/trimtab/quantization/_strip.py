@@ -109,11 +109,11 @@ def _plain(old: Any) -> Any:
         kind: Any = old
         new = kind.plain.from_config(kind.plain_config())
     elif type(old) in _ACTIVATIONS:
-        new = keras.layers.Activation(_ACTIVATIONS[type(old)], name=old.name)
+        new = keras.layers.Activation(_ACTIVATIONS[type(old)], name=old.name, dtype=old.dtype)
     elif isinstance(old, QuantizedLeakyReLU):
-        new = keras.layers.ReLU(old.most, old.slope, name=old.name)
+        new = keras.layers.ReLU(old.most, old.slope, name=old.name, dtype=old.dtype)
     elif isinstance(old, QuantizedReLU | QuantizedLoneReLU):
-        new = keras.layers.ReLU(old.most, name=old.name)
+        new = keras.layers.ReLU(old.most, name=old.name, dtype=old.dtype)
     elif type(old) in _PLAIN:
         new = _PLAIN[type(old)].from_config(old.get_config())
     elif getattr(old, "carries_ranges", False):

@@ -38,7 +38,7 @@ def as_depthwise(network: Network, left: Mapping[Part, str]) -> None:
         elif affine.scalar and rank not in _LAYERS:
             _rescale(network, part, steps, affine)
         elif rank in _LAYERS:
-            made = _depthwise(part, affine, rank, int(channels.pop() or 0))
+            made = _depthwise(part, affine, rank, int(channels.pop() or 0), _policy(steps))
             for step in steps:
                 network.replace(step, made, step.input)
                 step.affine = None
@@ -50,7 +50,7 @@ def as_depthwise(network: Network, left: Mapping[Part, str]) -> None:
             network.kept[part.origin[0]] = why
 
 
-def _depthwise(part: Part, affine: Affine, rank: int, channels: int) -> Part:
+def _depthwise(part: Part, affine: Affine, rank: int, channels: int, policy: Any) -> Part:
     """Makes the layer for feature maps of such a rank."""
     kind = _LAYERS[rank]
     first = not affine.scalar and affine.axis == 1 and rank > 2
@@ -59,7 +59,7 @@ def _depthwise(part: Part, affine: Affine, rank: int, channels: int) -> Part:
         data_format="channels_first" if first else "channels_last",
         trainable=part.trainable,
         name=part.name,
-        dtype=_policy(part),
+        dtype=policy,
     )
     scale, offset = affine.vectors(channels)
     kernel = scale.reshape(*[1] * (rank - 2), channels, 1)
@@ -69,11 +69,11 @@ def _depthwise(part: Part, affine: Affine, rank: int, channels: int) -> Part:
 def _through_a_map(network: Network, part: Part, steps: list[Step], affine: Affine) -> None:
     """Writes vectors as maps of one pixel, and back."""
     channels = int(steps[0].input.shape[-1] or 0)
-    policy = _policy(part)
+    policy = _policy(steps)
     shape = (1, 1, channels)
     there = keras.layers.Reshape(shape, name=f"{part.name}_as_map", dtype=policy)
     back = keras.layers.Reshape((channels,), name=f"{part.name}_as_vector", dtype=policy)
-    made = _depthwise(part, affine.along(3), 4, channels)
+    made = _depthwise(part, affine.along(3), 4, channels, policy)
     first, last = (Part(layer, layer.name, part.origin) for layer in (there, back))
     for step in steps:
         batch, dtype = step.input.shape[0], step.output.dtype
@@ -87,7 +87,7 @@ def _through_a_map(network: Network, part: Part, steps: list[Step], affine: Affi
 def _rescale(network: Network, part: Part, steps: list[Step], affine: Affine) -> None:
     """Writes one factor and offset as the layer for that."""
     layer = keras.layers.Rescaling(
-        float(affine.scale), float(affine.offset), name=part.name, dtype=_policy(part)
+        float(affine.scale), float(affine.offset), name=part.name, dtype=_policy(steps)
     )
     made = Part(layer, part.name, part.origin)
     for step in steps:
@@ -95,6 +95,6 @@ def _rescale(network: Network, part: Part, steps: list[Step], affine: Affine) ->
         network.drop(step)
 
 
-def _policy(part: Part) -> Any:
-    """Returns the number types that it computes with."""
-    return getattr(part.layer, "dtype_policy", None) or keras.config.dtype_policy()
+def _policy(steps: list[Step]) -> Any:
+    """Returns the number types that a layer computes with; an operator has no policy but what it gives."""
+    return getattr(steps[0].layer, "dtype_policy", None) or steps[0].output.dtype

@@ -96,7 +96,7 @@ class QuantizedSwish(_Curve):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.gate = FakeQuantizer(fixed=GATE, name="gate")
+        self.gate = FakeQuantizer(fixed=GATE, name="gate", dtype="float32")
 
     def build(self, input_shape: Any) -> None:
         """Makes the inner quantizer."""
@@ -122,7 +122,7 @@ class QuantizedHardSigmoid(_Curve):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.sum = FakeQuantizer(fixed=(0.0, 6.0), name="sum")
+        self.sum = FakeQuantizer(fixed=(0.0, 6.0), name="sum", dtype="float32")
 
     def build(self, input_shape: Any) -> None:
         """Makes the inner quantizer."""
