@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import keras
 import numpy as np
 
@@ -60,3 +62,52 @@ def test_the_number_types_of_the_session_do_not_matter():
         keras.config.set_dtype_policy("float32")
     np.testing.assert_array_equal(scores(made), scores(wanted))
     np.testing.assert_array_equal(scores(plain), scores(strip(wanted)))
+
+
+def halved(x):
+    return keras.ops.relu(x) * 0.5
+
+
+class Constantly(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return keras.ops.full(shape, 0.1, dtype)
+
+    def get_config(self):
+        return {}
+
+
+class Unshrunk(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return 0.0 * keras.ops.sum(x)
+
+    def get_config(self):
+        return {}
+
+
+class Doubled(layers.Layer):
+    def call(self, inputs):
+        return inputs * 2.0
+
+
+def test_what_is_not_registered_is_made_again_and_nothing_outside_moves():
+    """As in `clone` and `fold`: the layers know their own classes and functions."""
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, activation=halved, kernel_initializer=Constantly()),
+            layers.BatchNormalization(beta_initializer=Constantly()),
+            layers.DepthwiseConv2D(3, depthwise_regularizer=Unshrunk()),
+            layers.Lambda(lambda x: x + 1.0),
+            Doubled(),
+            layers.Dropout(0.5),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    state = random.getstate()
+    aware = calibrated(model, IMAGES)
+    plain = strip(aware)
+    assert random.getstate() == state
+    np.testing.assert_allclose(scores(plain), scores(model), atol=0.1)
+    np.testing.assert_allclose(scores(aware), scores(model), atol=0.2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,7 +15,17 @@ from trimtab.errors import ModelError
 from trimtab.models._random_state import undisturbed_random_state
 from trimtab.models._sharing import with_sharing_told
 
-__all__ = ["clone", "config_of", "copy_trainability", "custom_objects", "rebuild", "remade", "settle"]
+__all__ = [
+    "clone",
+    "config_of",
+    "copied_layer",
+    "copy_trainability",
+    "custom_objects",
+    "rebuild",
+    "remade",
+    "remaking",
+    "settle",
+]
 
 
 def clone(model: keras.Model) -> keras.Model:
@@ -81,6 +93,23 @@ def remade(config: dict[str, Any], original: keras.Model) -> keras.Model:
     except Exception as error:
         raise _not_copied(original, error) from error
     return copy
+
+
+@contextlib.contextmanager
+def remaking(model: keras.Model) -> Iterator[None]:
+    """Lets the layers of a model be made from their configs in the block, by `copied_layer` or `from_config`.
+
+    None of their classes and functions need be registered, and Python's random numbers stay as they are.
+    """
+    own = keras.saving.CustomObjectScope(custom_objects(model))
+    with warnings.catch_warnings(), undisturbed_random_state(), own:
+        warnings.simplefilter("ignore")  # such as that a Lambda layer is written as data
+        yield
+
+
+def copied_layer(layer: Any) -> Any:
+    """Copies a layer through its config, its weights drawn anew; to be called while `remaking` its model."""
+    return _keras_internals.deserialized(_keras_internals.serialized(layer), {})
 
 
 def settle(model: keras.Model) -> None:

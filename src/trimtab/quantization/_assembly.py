@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trimtab.models._clone import settle
+from trimtab.models._clone import copied_layer, remaking, settle
 from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._placement import Placement, Quantizer
 from trimtab.quantization._register import Rule
@@ -53,7 +53,8 @@ def assembled(
         settings: how they quantize.
         origin: paths of the original layers, by the name of a layer of `model`.
     """
-    return _Assembly(model, steps, placement, settings, origin).model()
+    with remaking(model):
+        return _Assembly(model, steps, placement, settings, origin).model()
 
 
 @dataclass
@@ -159,7 +160,7 @@ class _Assembly:
         """Makes the layer that takes another's place."""
         if not isinstance(old, keras.Layer):
             return old
-        new = type(old).from_config(old.get_config()) if make is None else make(old)
+        new = copied_layer(old) if make is None else make(old)
         new.trainable = old.trainable
         if hasattr(new, "weight_bits"):
             new.weight_bits = max(self.settings.weights_bits, new.fewest_bits)

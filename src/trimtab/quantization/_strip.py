@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from trimtab.errors import ModelError
-from trimtab.models._clone import settle
+from trimtab.models._clone import copied_layer, remaking, settle
 from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._steps import Step, Tensor, steps_of
 from trimtab.quantization._switches import check_aware
@@ -60,6 +60,14 @@ def strip(model: keras.Model, snap: bool = True) -> keras.Model:
         >>> trimtab.export(plain, "model-float.tflite")
     """
     check_aware(model, "strip()")
+    with remaking(model):
+        plain = _without_quantizers(model, snap)
+    settle(plain)
+    return plain
+
+
+def _without_quantizers(model: keras.Model, snap: bool) -> keras.Model:
+    """Makes the layers and calls them one on the other."""
     steps = steps_of(model)
     made: dict[Tensor, Any] = {}
     layers: dict[int, Any] = {}
@@ -74,9 +82,7 @@ def strip(model: keras.Model, snap: bool = True) -> keras.Model:
     outputs = keras.tree.map_structure(lambda tensor: made[tensor], steps.outputs)
     if isinstance(outputs, list | tuple) and len(outputs) == 1:
         outputs = outputs[0]
-    plain = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=model.name)
-    settle(plain)
-    return plain
+    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=model.name)
 
 
 def _called(step: Step, layers: dict[int, Any], made: dict[Tensor, Any], snap: bool) -> Any:
@@ -121,6 +127,6 @@ def _plain(old: Any) -> Any:
             f"Layer {old.name!r} ({type(old).__name__}) does not say which plain layer it stands for."
         )
     else:
-        new = type(old).from_config(old.get_config())
+        new = copied_layer(old)
     new.trainable = old.trainable
     return new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +9,7 @@ import keras
 
 from trimtab import _keras_internals
 from trimtab.errors import ModelError, first_line
-from trimtab.models._clone import copy_trainability, custom_objects, settle
-from trimtab.models._random_state import undisturbed_random_state
+from trimtab.models._clone import copy_trainability, remaking, settle
 from trimtab.quantization.folding._network import Network, Part, Tensor
 
 __all__ = ["assembled"]
@@ -28,9 +26,8 @@ def assembled(network: Network, original: keras.Model) -> tuple[keras.Model, dic
     """
     names = _names(network)
     layers: dict[Part, Any] = {}
-    with warnings.catch_warnings(), undisturbed_random_state():
-        warnings.simplefilter("ignore")  # such as that a Lambda layer is written as data
-        model = _connected(network, names, layers, custom_objects(original), original.name)
+    with remaking(original):
+        model = _connected(network, names, layers, original.name)
         for part, layer in layers.items():
             _fill(part, layer)
     settle(model)
@@ -54,11 +51,7 @@ def _names(network: Network) -> dict[Part, str]:
 
 
 def _connected(
-    network: Network,
-    names: Mapping[Part, str],
-    layers: dict[Part, Any],
-    classes: dict[str, Any],
-    name: str,
+    network: Network, names: Mapping[Part, str], layers: dict[Part, Any], name: str
 ) -> keras.Model:
     """Makes the layers and calls them one on the other."""
     symbols: dict[Tensor, Any] = {}
@@ -71,7 +64,7 @@ def _connected(
     for step in network.steps:
         try:
             if step.part not in layers:
-                layers[step.part] = _made(step.part, names[step.part], classes)
+                layers[step.part] = _made(step.part, names[step.part])
             args, kwargs = keras.tree.map_structure(symbol, (step.args, step.kwargs))
             given = layers[step.part](*args, **kwargs)
         except Exception as error:
@@ -82,18 +75,17 @@ def _connected(
     return keras.Model(inputs, outputs, name=name)
 
 
-def _made(part: Part, name: str, classes: dict[str, Any]) -> Any:
+def _made(part: Part, name: str) -> Any:
     """Makes one layer or operator from its config."""
     if part.kind is not None:
         config = {**part.kind.get_config(part.layer), **part.config, "name": name}  # type: ignore[attr-defined]
-        with keras.saving.CustomObjectScope(classes):
-            return part.kind.from_config(config)  # type: ignore[attr-defined]
+        return part.kind.from_config(config)  # type: ignore[attr-defined]
     if isinstance(part.layer, keras.Layer):
         entry = _keras_internals.serialized(part.layer)
     else:
         entry = dict(keras.saving.serialize_keras_object(part.layer))
     entry["config"] = {**entry["config"], **part.config, "name": name}
-    made = _keras_internals.deserialized(entry, classes)
+    made = _keras_internals.deserialized(entry, {})
     if isinstance(part.layer, keras.Layer):
         copy_trainability(part.layer, made)
     return made
