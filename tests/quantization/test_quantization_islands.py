@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from trimtab.litert import convert, inspect
+from trimtab.litert import LiteRTModel, convert, inspect
 from trimtab.models import clone, load_model
 from trimtab.quantization import calibrated
 from trimtab.quantization._switches import bits_of_weights
@@ -126,6 +126,39 @@ def test_a_layer_kept_float_is_float_alone(wrong_steps):
         "int8"
     }
     assert (wrong_steps(aware, content, IMAGES) > 1).mean() == 0
+
+
+@keras.saving.register_keras_serializable("islands")
+class Gated(keras.layers.Layer):
+    """A layer without a rule, whose input meets more than its kernel; `kernel_size` is no kernel."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+
+    def call(self, inputs):
+        return inputs * keras.ops.sigmoid(inputs @ self.kernel)
+
+
+@keras.saving.register_keras_serializable("islands")
+class Windowed(keras.layers.Layer):
+    """A layer whose `kernel` is a number."""
+
+    kernel = 3
+
+    def call(self, inputs):
+        return keras.ops.sin(inputs * self.kernel)
+
+
+@pytest.mark.parametrize("kind", [Gated, Windowed])
+def test_a_layer_of_ones_own_that_stays_float_computes_as_it_does(kind):
+    inputs = keras.Input((12, 12, 3), name="images")
+    made = keras.layers.Conv2D(6, 3, name="conv")(inputs)
+    made = kind(name="own")(made)
+    model = keras.Model(inputs, keras.layers.Dense(4, name="logits")(keras.layers.Flatten()(made)))
+    aware = calibrated(model, IMAGES[:60])
+    found = LiteRTModel(convert(aware, "int8"))(IMAGES)
+    wanted = np.asarray(keras.ops.convert_to_numpy(aware(IMAGES, training=False)))
+    assert np.abs(found - wanted).max() < np.ptp(wanted) / 20
 
 
 @pytest.mark.parametrize("pattern", [sums, mobile, others])

@@ -20,6 +20,7 @@ from trimtab.litert._inspect import inspect
 from trimtab.litert._layer_names import owners, suffix
 from trimtab.litert._operators import Operator, float_operators
 from trimtab.litert._scheme import Scheme
+from trimtab.models._kinds import computes_like, nearest_kind
 
 __all__ = [
     "carries_ranges",
@@ -66,6 +67,18 @@ def check_ranges(model: keras.Model, scheme: Scheme) -> None:
                 )
 
 
+_DIMENSIONS = (1, 2, 3)
+_PRODUCTS = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    *(getattr(keras.layers, f"Conv{dimensions}D") for dimensions in _DIMENSIONS),
+    *(getattr(keras.layers, f"Conv{dimensions}DTranspose") for dimensions in _DIMENSIONS),
+)
+"""Layers whose input meets their kernel in a product, and nothing else."""
+
+
 @contextlib.contextmanager
 def held_apart(model: keras.Model) -> Iterator[None]:
     """Keeps float layers float while a model with ranges is written, which the converter would not.
@@ -93,12 +106,17 @@ def _negating(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _float_kernels(model: keras.Model) -> list[Any]:
-    """Lists the layers with a kernel that are float on purpose."""
-    return [
-        layer
-        for layer in _inner_layers(model)
-        if not _is_quantizer(layer) and getattr(layer, "kernel", None) is not None
-    ]
+    """Lists the layers that are float on purpose, and give the same with input and kernel negated.
+
+    A layer of another class may do anything with its kernel, and with its input besides.
+    """
+    return [layer for layer in _inner_layers(model) if not _is_quantizer(layer) and _multiplies(layer)]
+
+
+def _multiplies(layer: Any) -> bool:
+    """Says whether a layer computes as one of `_PRODUCTS`."""
+    kind = nearest_kind(type(layer), _PRODUCTS)
+    return kind is not None and computes_like(type(layer), kind)
 
 
 def kept_float(model: keras.Model, content: bytes) -> frozenset[str]:
