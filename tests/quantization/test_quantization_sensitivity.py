@@ -220,3 +220,13 @@ def test_bad_data_and_models(model, digits):
         sensitivity(model, dataclasses.replace(digits, validation=empty))
     with pytest.raises(ModelError, match="A Keras model is needed"):
         sensitivity("model", digits)
+
+
+def test_a_layer_that_has_taken_another_in_has_its_own_name(digits):
+    inputs = keras.Input((8, 8, 1))
+    made = keras.layers.Rescaling(0.5, name="rescaling")(inputs)
+    made = keras.layers.Flatten()(keras.layers.ReLU()(keras.layers.Conv2D(4, 3, name="conv1")(made)))
+    made = keras.layers.BatchNormalization(name="norm")(made)
+    model = keras.Model(inputs, keras.layers.Dense(10, name="logits")(made))
+    found = sensitivity(model, digits, "int8", calibration=20)
+    assert {layer.name for layer in found.layers if layer.parameters} == {"conv1", "logits"}

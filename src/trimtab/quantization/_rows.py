@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,15 @@ def _name(step: Step, layer: Any, known: Mapping[str, tuple[str, ...]]) -> str:
     origin = known.get(home.name) or own
     if not origin and home is maker and getattr(layer, "slots", 0) == 1:
         origin = layer.origin
-    return str(origin[0]) if origin else home.name
+    return _own_path(home.name, origin) if origin else home.name
+
+
+def _own_path(name: str, origin: Sequence[str]) -> str:
+    """Returns the path of the layer itself, of all it stands for: what it has taken in may come first."""
+    for path in origin:
+        if path.rsplit("/", 1)[-1] == name or path.replace("/", "_") == name:
+            return str(path)
+    return str(origin[0])
 
 
 def _home(step: Step) -> Step:
