@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,6 @@ def _write(model: keras.Model, path: Path, image_shape: tuple[int, int, int]) ->
 def _run(path: Path, images: np.ndarray) -> Answers:
     """Loads the program that was just written, runs it, and weighs what it stores."""
     torch = library("torch")
-    torch.set_num_threads(1)
     program = torch.export.load(str(path))
     call = program.module()
 
@@ -54,9 +55,20 @@ def _run(path: Path, images: np.ndarray) -> Answers:
 
     stored = [*program.state_dict.values(), *program.constants.values()]
     arrays = [value.detach().cpu().numpy() for value in stored if isinstance(value, torch.Tensor)]
-    return Answers.weighed(
-        in_batches(answer, images), [values for values in arrays if values.dtype.kind == "f"]
-    )
+    with _one_thread(torch):
+        answers = in_batches(answer, images)
+    return Answers.weighed(answers, [values for values in arrays if values.dtype.kind == "f"])
+
+
+@contextlib.contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Computes on one thread in the block: where Keras is on torch, it is the process of a training."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 TORCH = Exporter(
