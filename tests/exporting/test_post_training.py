@@ -8,9 +8,10 @@ import pytest
 from keras import layers
 
 from trimtab import litert
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, ModelError
 from trimtab.exporting import Artifact, export
 from trimtab.exporting._post_training import PostTraining
+from trimtab.quantization import calibrated
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,32 @@ def test_a_model_that_carries_ranges_needs_no_images(net, digits, tmp_path):
         litert.LiteRTModel(artifact.path)(digits.test.inputs(0, 20)),
         litert.LiteRTModel(with_data.path)(digits.test.inputs(0, 20)),
     )
+
+
+def test_layers_stay_float_by_their_own_names_in_an_equalised_model_too(digits, tmp_path):
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.SeparableConv2D(6, 3, name="sep"), layers.BatchNormalization(),
+         layers.ReLU(), layers.Conv2D(6, 3, name="conv")],
+        name="base",
+    )  # fmt: skip
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), inner, layers.Flatten(), layers.Dense(10, name="scores")]
+    )
+    made = export(
+        model, tmp_path / "a.tflite", "int8", digits, calibration=20, keep_float=["base/conv", "sep"],
+        equalize="auto",
+    )  # fmt: skip
+    floats = [each for each in litert.inspect(made.path).tensors if each.constant and each.dtype == "float32"]
+    kernels = sum(len(each.shape) == 4 for each in floats)
+    assert kernels == 3  # both halves of the separable one, and the other
+    assert any(note.startswith("equalize: ") for note in made.notes)
+
+
+def test_a_softmax_before_a_quantizer_is_refused_too(net, digits, tmp_path):
+    probable = keras.Sequential([keras.Input((8, 8, 1)), net, layers.Softmax()])
+    aware = calibrated(probable, digits.train.inputs(0, 50))
+    with pytest.raises(ModelError, match=r"ends in softmax.*quantizers behind it.*without_softmax"):
+        export(aware, tmp_path / "a.tflite", "int8", digits)
+    assert list(tmp_path.iterdir()) == []
+    assert export(aware, tmp_path / "b.tflite", "int8", digits, softmax="keep").softmax == "kept"

@@ -91,7 +91,7 @@ def test_a_calibration_that_makes_no_sense_is_refused(options, said):
 
 def test_bad_images_and_models_are_refused(plain):
     with pytest.raises(ConfigError, match="NaN or infinite pixels"):
-        calibrated(plain, np.full((3, 6, 6, 2), np.nan, "float32"))
+        calibrated(plain, np.full((12, 6, 6, 2), np.nan, "float32"))
     with pytest.raises(ConfigError, match="float images"):
         calibrated(plain, np.zeros((3, 6, 6, 2), "uint8"))
     with pytest.raises(ConfigError, match=r"names no layer with weights\. Did you mean 'conv'"):

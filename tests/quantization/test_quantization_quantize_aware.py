@@ -13,7 +13,7 @@ from trimtab._records import to_plain
 from trimtab.errors import ConfigError, DataError
 from trimtab.litert import convert, inspect
 from trimtab.models import model_digest
-from trimtab.quantization import quantize_aware, strip
+from trimtab.quantization import calibrated, quantize_aware, strip
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
 
@@ -68,7 +68,7 @@ def test_zeros_stay_zeros_and_the_rest_is_trained(trained, result):
     before = np.asarray(trained.get_layer("conv_2").kernel)
     after = np.asarray(result.model.get_layer("conv_2").kernel)
     np.testing.assert_array_equal(after == 0, before == 0)
-    start = quantize_aware(trained, images=np.zeros((4, 8, 8, 1), "float32"), epochs=0)
+    start = quantize_aware(trained, images=np.zeros((10, 8, 8, 1), "float32"), epochs=0)
     assert (np.asarray(start.model.get_layer("conv_2").kernel) != after).any()
     assert (start.model.get_layer("conv_2").integers()[before == 0] == 0).all()
 
@@ -174,3 +174,27 @@ def test_an_aware_model_loads_where_nothing_else_was_imported(trained, digits, t
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["QuantizeAwareModel", model_digest(aware)]
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (np.zeros((9, 8, 8, 1), "float32"), "9 image.s. cannot calibrate ranges; at least 10"),
+        (np.zeros((20, 8, 8, 3), "float32"), r"have shape \(8, 8, 3\), and the model takes \(8, 8, 1\)"),
+        (np.zeros((20, 64), "float32"), r"have shape \(64,\)"),
+        ([[0.0]], "calibrated with float images.*Received: list"),
+        (np.zeros((20, 8, 8, 1), "uint8"), "Received: uint8"),
+    ],
+)
+def test_images_that_cannot_calibrate_are_refused(trained, images, said):
+    with pytest.raises(ConfigError, match=said):
+        quantize_aware(trained, images=images, epochs=0)
+    with pytest.raises(ConfigError, match=said):
+        calibrated(trained, images)
+
+
+def test_ranges_that_never_froze_are_not_said_to(trained, digits):
+    options = {"epochs": 4, "freeze_ranges": 0.5, "calibration": 50, "batch_size": 256}
+    made = quantize_aware(trained, digits, patience=1, learning_rate=1.0, **options)
+    assert len(made.history.epochs) == 2
+    assert made.frozen_from is None

@@ -148,6 +148,8 @@ def export(
     _atomic.make_folder(path.parent)
     with (progress or Silent()).task(f"export {path.name}", total=3, unit="steps") as task:
         made = converted(source, kind, how, images=images.calibration, proof=images.proof, shape=shape)
+        if ending == "none" and kind.static and litert.inspect(made.content).ends_in_softmax:
+            ending = _hidden_softmax(model, softmax)
         task.advance(1, "converted")
         parity = _parity(made, images.proof, kind, path)
         content = _dieted(made.content, images.proof)
@@ -188,6 +190,21 @@ def _without_refused_softmax(model: keras.Model, scheme: Scheme, softmax: str) -
             "or softmax='keep' to have it all the same."
         )
     return model, "kept"
+
+
+def _hidden_softmax(model: keras.Model, softmax: str) -> str:
+    """Returns what becomes of a softmax that stands before a quantizer, where the model does not show it.
+
+    Raises:
+        ModelError: it was not asked for.
+    """
+    if softmax == "keep":
+        return "kept"
+    raise ModelError(
+        f"Model {model.name!r} ends in softmax, which int8 rounds to steps of 1/256, and has fake-quantizers "
+        "behind it. Prepare trimtab.models.without_softmax(model) instead of the model, or export with "
+        "softmax='keep' (--softmax keep) to have it all the same."
+    )
 
 
 def _images(

@@ -173,6 +173,7 @@ def _repaired(
 ) -> Converted:
     """Tries the repairs that were asked for, one upon the other, and keeps those that help."""
     from trimtab import quantization
+    from trimtab.quantization._prepared import named_in
 
     wanted = predict(model, proof)
     error = _error(wanted, best.content, proof)
@@ -188,9 +189,12 @@ def _repaired(
         return taken
 
     if how.equalize:
-        equalized = quantization.equalize(model, images).model
-        if tried("equalize", _made(equalized, model, scheme, how, images, shape)):
-            start = equalized
+        equalized = quantization.equalize(model, images)
+        # It is flat, and its layers have other names than those that were asked for.
+        kept = named_in(equalized.model, equalized.origin, how.keep_float)
+        how_flat = dataclasses.replace(how, keep_float=kept)
+        if tried("equalize", _made(equalized.model, model, scheme, how_flat, images, shape)):
+            start, how = equalized.model, how_flat
     if how.correct_bias:
         aware = quantization.correct_bias(_aware(start, scheme, how, images), images).model
         tried("correct_bias", _from_aware(aware, model, scheme, shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,12 +53,17 @@ class Equalized:
         layers: the layers whose channels were scaled, in the order of the graph.
         skipped: layers whose channels stayed as they were, each with the reason.
         notes: plain sentences about what was done.
+        origin: for each layer of the equalised model, by name, the paths of the original ones that it stands
+            for, as `fold` tells them.
     """
 
     model: Any = field(metadata={"record": False}, repr=False)
     layers: tuple[EqualizedLayer, ...]
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
+    origin: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict, metadata={"record": False}, repr=False
+    )
 
 
 def equalize(model: keras.Model, images: Floats | None = None) -> Equalized:
@@ -108,7 +114,8 @@ def equalize(model: keras.Model, images: Floats | None = None) -> Equalized:
             f"Received: shape {np.shape(images)}."
         )
     model, notes = in_float32(model)
-    flat = fold(model).model
+    folded = fold(model)
+    flat = folded.model
     groups = find_scale_groups(flat)
     peaks = None if images is None else _peaks(flat, groups, images)
     _lock_clipped(groups, peaks)
@@ -121,7 +128,7 @@ def equalize(model: keras.Model, images: Floats | None = None) -> Equalized:
         _scale(weights, factors, done)
     _check_equal(flat, wanted, _outputs(flat, images))
     layers, skipped = _told(groups, factors)
-    return Equalized(flat, layers, skipped, (*_notes(groups, images), *notes))
+    return Equalized(flat, layers, skipped, (*_notes(groups, images), *notes), folded.origin)
 
 
 def _peaks(model: keras.Model, groups: ScaleGroups, images: Floats) -> dict[str, Doubles]:

@@ -12,6 +12,7 @@ import numpy as np
 
 import trimtab.quantization._rules  # noqa: F401 - Keras' own layers are known from here on
 from trimtab import _keras_internals
+from trimtab.data._variety import FEWEST_IMAGES
 from trimtab.errors import ConfigError, ModelError, nearest
 from trimtab.litert._convert import refuse_quantized
 from trimtab.litert._plain import in_float32
@@ -23,7 +24,7 @@ from trimtab.quantization._steps import steps_of
 from trimtab.quantization._weight_ranges import clip_weights
 from trimtab.quantization.folding import Folded, fold
 
-__all__ = ["Prepared", "calibrated", "prepared", "uncalibrated"]
+__all__ = ["Prepared", "calibrated", "check_images", "named_in", "prepared", "uncalibrated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def calibrated(
             nested models.
 
     Raises:
-        ConfigError: an argument makes no sense, or names no layer.
+        ConfigError: an argument makes no sense, or names no layer; or there are too few images.
         ModelError: the model has no graph, is quantized already, or gives numbers that are not finite.
 
     Example::
@@ -87,7 +88,7 @@ def prepared(
     keep_float: Sequence[str] = (),
 ) -> Prepared:
     """Folds a model, puts quantizers in, and calibrates them; see `calibrated`."""
-    _check_images(images)
+    check_images(model, images)
     whole = uncalibrated(model, settings, keep_float)
     if settings.weights_bits < 8 or calibration.method == "mse":
         clip_weights(whole.model)
@@ -130,13 +131,30 @@ def _check(model: Any, settings: Settings) -> None:
         )
 
 
-def _check_images(images: Any) -> None:
-    """Refuses what cannot calibrate."""
+def check_images(model: Any, images: Any) -> None:
+    """Refuses images that cannot calibrate a model: other things, too few, of another shape, or not finite.
+
+    Raises:
+        ConfigError: as said.
+    """
     if not isinstance(images, np.ndarray) or not len(images) or not np.issubdtype(images.dtype, np.floating):
         raise ConfigError(
             "Ranges are calibrated with float images (n, height, width, channels), scaled as the model takes "
             f"them. Received: {getattr(images, 'dtype', type(images).__name__)} "
             f"{getattr(images, 'shape', '')}."
+        )
+    if len(images) < FEWEST_IMAGES:
+        raise ConfigError(
+            f"{len(images)} image(s) cannot calibrate ranges; at least {FEWEST_IMAGES} are needed, 50 to 500 "
+            "do."
+        )
+    inputs: list[Any] = getattr(model, "inputs", None) or []
+    wanted = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else images.shape[1:]
+    if len(wanted) != images.ndim - 1 or any(
+        size not in (None, there) for size, there in zip(wanted, images.shape[1:], strict=True)
+    ):
+        raise ConfigError(
+            f"The images to calibrate with have shape {images.shape[1:]}, and the model takes {wanted}."
         )
     if not np.isfinite(images).all():
         raise ConfigError("The calibration images hold NaN or infinite pixels. Clean the data first.")
@@ -149,6 +167,35 @@ def _checked_bits(bits: Any) -> int:
     return int(bits)
 
 
+def names_of(layer: Any, origin: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Returns the names by which a layer of a flat model is meant.
+
+    Args:
+        layer: of the flat model.
+        origin: the paths of the original layers, by the name of a flat one.
+    """
+    paths = origin.get(layer.name, ())
+    return {layer.name, *paths, *(path.rsplit("/", 1)[-1] for path in paths)}
+
+
+def named_in(
+    model: keras.Model, origin: Mapping[str, tuple[str, ...]], patterns: Sequence[str]
+) -> tuple[str, ...]:
+    """Returns the names, in a flat model, of the layers with weights that some patterns mean.
+
+    Args:
+        model: the flat model.
+        origin: the paths of the original layers, by the name of a flat one.
+        patterns: as for ``keep_float``.
+    """
+    return tuple(
+        layer.name
+        for layer in model.layers
+        if layer.weights
+        and any(fnmatch.fnmatchcase(name, one) for name in names_of(layer, origin) for one in patterns)
+    )
+
+
 def _asked(folded: Folded, patterns: Sequence[str]) -> tuple[Callable[[Any], str | None], Callable[[], None]]:
     """Returns what says why a layer shall be float, and a check that each pattern named one."""
     if isinstance(patterns, str):
@@ -158,8 +205,7 @@ def _asked(folded: Folded, patterns: Sequence[str]) -> tuple[Callable[[Any], str
     def why(layer: Any) -> str | None:
         if not getattr(layer, "weights", ()):
             return None  # it follows its neighbours
-        paths = folded.origin.get(layer.name, ())
-        names = {layer.name, *paths, *(path.rsplit("/", 1)[-1] for path in paths)}
+        names = names_of(layer, folded.origin)
         for pattern in patterns:
             if any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 left.pop(pattern, None)

@@ -23,7 +23,7 @@ from trimtab.quantization._assembly import Settings as LayerSettings
 from trimtab.quantization._calibration import Calibration
 from trimtab.quantization._fake_quantizer import FakeQuantizer
 from trimtab.quantization._freezing import FreezeRanges
-from trimtab.quantization._prepared import Prepared, prepared
+from trimtab.quantization._prepared import Prepared, check_images, prepared
 from trimtab.quantization._result import QuantizeAwareResult, RangeRecord
 from trimtab.quantization._training_form import FreezeNorms, fold_into, training_form
 from trimtab.training import train
@@ -207,6 +207,7 @@ def quantize_aware(
         notes.append("the softmax at the end was taken off: the model gives logits, with the same classes")
         from_logits = None
     chosen = _images(data, images, asked.calibration, seed)
+    check_images(plain, chosen)
     check_scaling(plain, chosen)
     whole = prepared(
         plain,
@@ -234,7 +235,7 @@ def quantize_aware(
             fold_into(form, whole.model)
         history = trained.history
         notes += trained.notes
-    frozen = asked.moving + 1 if history is not None and asked.moving < epochs else None
+    frozen = asked.moving + 1 if history is not None and asked.moving < len(history.epochs) else None
     return QuantizeAwareResult(
         whole.model,
         history,
