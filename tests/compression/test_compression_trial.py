@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from trimtab import litert, models
 from trimtab.compression import Candidate, Lesson, Narrowed, ZooNetwork
 from trimtab.compression._travelling_data import ARRAYS, arrived, sent
-from trimtab.compression._trial import file_accuracy
+from trimtab.compression._trial import _objective, augmentation_of, file_accuracy
+from trimtab.data import Augmentation
+from trimtab.data._batches import Plan
 from trimtab.workers import InProcess, Job, JobResult
 
 NETWORK = ZooNetwork("cnn", (("filters", (4, 8)), ("depth", 1), ("dense", 0), ("batch_norm", True)))
@@ -106,8 +109,43 @@ def test_answers_are_asked_for_once_and_learned_from(bench: Bench, trained: JobR
     logits = np.load(result.files["logits.npy"])
     assert logits.shape == (len(bench.data.train), 10)
     bench.workers.share("answers-x", logits[np.newaxis])
-    taught = bench.do("taught", f"{WHERE}:train_leg", epochs=2, share=0.5, answers="answers-x")
+    taught = bench.do(
+        "taught", f"{WHERE}:train_leg", epochs=2, share=0.5, answers="answers-x", answers_seed=0
+    )
     assert taught.record["val_accuracy"] > 0.15
+
+
+@pytest.mark.parametrize(("share", "seed"), [(1.0, 0), (1.0, 5), (0.5, 0), (0.5, 5)])
+@pytest.mark.parametrize("word", ["none", "all"])
+def test_what_is_learned_are_the_answers_to_the_pictures_that_are_shown(
+    bench: Bench, trained: JobResult, word: str, share: float, seed: int
+) -> None:
+    teacher = trained.files["model.keras"]
+    asked = {"augmentation": word, "seed": 0}
+    rows = [
+        np.load(
+            bench.do(
+                f"ask-{word}-{share}-{seed}-{view}",
+                f"{WHERE}:answer",
+                {"teacher": teacher},
+                view=view,
+                **asked,
+            ).files["logits.npy"]
+        )
+        for view in range(2)
+    ]
+    arrays = {name: bench.workers._arrays[name] for name in ARRAYS}
+    data, chosen = arrived(bench.sent, arrays, share)
+    model, views = models.load_model(teacher), 1 if word == "none" else 2
+    candidate = Candidate(NETWORK, Lesson(1e-2, augmentation=word))
+    context = SimpleNamespace(shared={"x": np.stack(rows[:views])})
+    told = {"answers": "x", "answers_seed": 0}
+    aim = _objective(model, candidate, told, context, data, chosen)  # type: ignore[arg-type]
+    augmentation = augmentation_of(word, data.image_shape) or Augmentation()
+    plan = Plan(data.train, 64, seed, 3, 0, augmentation, aim.views, aim.targets(), draws=aim.draws)
+    for number in (0, plan.steps, 2 * plan.steps):  # of three epochs, the last one the first view again
+        images, wanted = plan.batch(number)
+        np.testing.assert_allclose(wanted[:, 1:], model.predict_on_batch(images), atol=1e-4)
 
 
 def test_a_narrowed_baseline_keeps_its_other_weights(bench: Bench, trained: JobResult) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trimtab.data import Augmentation, Split, batches
-from trimtab.data._batches import Plan
+from trimtab.data._batches import Draws, Plan
 from trimtab.errors import ConfigError
 
 ALL = Augmentation(flip=True, shift=2, cutout=3)
@@ -92,3 +92,23 @@ def test_tensorflow_gives_the_same_bits(given):
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError):
         plan_of(a_split(), **wrong)
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_a_part_shows_its_images_as_the_whole_does(seed):
+    whole, places = a_split(), np.arange(3, 50, 4)
+    part = whole.take(places)
+    rows = np.arange(50, dtype=np.float32)[np.newaxis, :, np.newaxis]
+    shown = {int(row[1]): image for images, labels in stream(plan_of(whole, targets=(rows,), views=1))
+             for image, row in zip(images, labels, strict=True)}  # fmt: skip
+    draws = Draws(0, 50, places)
+    plan = Plan(part, 5, seed, 2, 1, ALL, 1, (rows[:, places],), draws=draws)
+    given = stream(plan)
+    for images, labels in given:
+        for image, row in zip(images, labels, strict=True):
+            np.testing.assert_array_equal(image, shown[int(row[1])])
+    piped = batches(part, 5, seed=seed, epochs=2, first_epoch=1, augmentation=ALL, views=1,
+                    targets=(rows[:, places],), draws=draws)  # fmt: skip
+    for (images, labels), (other, told) in zip(given, piped, strict=True):
+        np.testing.assert_array_equal(images, np.asarray(other))
+        np.testing.assert_array_equal(labels, np.asarray(told))

@@ -261,6 +261,7 @@ class CompressionSearch(Search):
             "epochs": rung.epochs,
             "share": rung.share,
             "answers": answers,
+            "answers_seed": self._brief.seed,
         }
         if seed is None:
             files = self._beginning(trial)

@@ -60,7 +60,8 @@ def train_leg(arguments: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
     Args:
         arguments: ``candidate``, ``epochs``, ``share`` (of the training images), ``batch_size``, ``seed``,
-            ``data``, ``image_shape``, ``classes``; ``answers`` names shared logits, or is None.
+            ``data``, ``image_shape``, ``classes``; ``answers`` names shared logits, or is None, and
+            ``answers_seed`` is that of `answer`.
         context: a file ``start`` where the candidate was trained before (or begins from another model).
 
     Returns:
@@ -199,12 +200,14 @@ def _objective(
     chosen: np.ndarray[Any, Any] | None,
 ) -> Any:
     """Returns what is learnt beside the labels; None without a teacher."""
+    from trimtab.data._batches import Draws
     from trimtab.distillation._given_logits import given_logits
 
     name = arguments.get("answers")
     if name is None:
         return None
     logits = context.shared[name]
+    draws = Draws(int(arguments["answers_seed"]), logits.shape[1], chosen)
     if chosen is not None:
         logits = np.ascontiguousarray(logits[:, chosen])
     lesson = candidate.lesson
@@ -214,6 +217,7 @@ def _objective(
         data,
         temperature=lesson.temperature,
         alpha=lesson.alpha,
+        draws=draws,
         name=f"{name} {len(data.train)}",
     )
 

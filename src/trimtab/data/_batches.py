@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,24 @@ from trimtab.data._augmentation import Augmentation, augmented, drawn
 from trimtab.data._image_data import Split
 from trimtab.errors import ConfigError, DataError
 
-__all__ = ["Plan", "batches"]
+__all__ = ["Draws", "Plan", "batches"]
 
 _ORDER_STREAM = 0x6F7264
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What augmentation is drawn for, where that is not the images and the seed of a training.
+
+    Args:
+        seed: that it is drawn with, whatever seed orders the images.
+        count: images that it is drawn for.
+        places: of the split's images among them, int (n,); None: they are all.
+    """
+
+    seed: int
+    count: int
+    places: np.ndarray | None = None
 
 
 def batches(
@@ -27,6 +43,7 @@ def batches(
     views: int | None = None,
     targets: Sequence[np.ndarray] = (),
     sample_weight: np.ndarray | None = None,
+    draws: Draws | None = None,
 ) -> Any:
     """Returns what `model.fit`, `evaluate` and `predict` take on the active Keras backend.
 
@@ -59,6 +76,8 @@ def batches(
             row for each image in each view (n the images of the split, one view where `views` is None). Then
             the labels come as float32 of shape (batch, 1 + all widths): the label, and after it the rows.
         sample_weight: (n,), how much each image counts; it comes third, as float32 of shape (batch,).
+        draws: what augmentation is drawn for, so that targets can be those of a larger set of images, or of
+            another training; None: for these images, with `seed`.
 
     Raises:
         ConfigError: an argument makes no sense.
@@ -74,6 +93,7 @@ def batches(
         views,
         targets,
         sample_weight,
+        draws,
     )
     import keras
 
@@ -100,6 +120,7 @@ class Plan:
         views: int | None = None,
         targets: Sequence[np.ndarray] = (),
         sample_weight: np.ndarray | None = None,
+        draws: Draws | None = None,
     ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -119,6 +140,7 @@ class Plan:
         self.split, self.batch_size, self.seed = split, batch_size, seed
         self.epochs, self.first_epoch, self.augmentation = epochs, first_epoch, augmentation
         self.views, self.targets, self.sample_weight = views, tuple(targets), sample_weight
+        self._of = draws or Draws(self.seed or 0, len(split))
         self._check_beside_labels()
         self.steps = -(-len(split) // batch_size)
         self._drawn: tuple[int, tuple[np.ndarray, ...]] | None = None
@@ -152,7 +174,12 @@ class Plan:
 
     def draws(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns flips, shifts and cutout centres of every image, by its index in the split."""
-        return drawn(self.augmentation, self.split.images.shape, self.seed or 0, self.view(epoch))
+        shape = (self._of.count, *self.split.images.shape[1:])
+        draws = drawn(self.augmentation, shape, self._of.seed, self.view(epoch))
+        if self._of.places is None:
+            return draws
+        flips, shifts, centres = draws
+        return flips[self._of.places], shifts[self._of.places], centres[self._of.places]
 
     def batch(self, number: int) -> tuple[np.ndarray, ...]:
         """Returns batch `number` of the whole stream, from 0, in NumPy."""

@@ -16,6 +16,7 @@ from trimtab.training._objective import Objective
 
 if TYPE_CHECKING:
     from trimtab.data import ImageData
+    from trimtab.data._batches import Draws
 
 __all__ = ["given_logits"]
 
@@ -29,6 +30,7 @@ def given_logits(
     *,
     temperature: float = 4.0,
     alpha: float = 0.1,
+    draws: Draws | None = None,
     name: str = "",
 ) -> Objective:
     """Returns what `trimtab.train` learns where a teacher's logits are at hand.
@@ -36,11 +38,12 @@ def given_logits(
     Args:
         student: the model that will be trained.
         logits: (views, n, classes), as `cached_logits` gives them. One view: of the images as they are.
-            Several: of the changes that the training's seed makes in its first epochs, which all epochs take
-                in turn.
+            Several: of the changes that `draws` makes in the first epochs, which all epochs take in turn.
         data: the images.
         temperature: softens the answers.
         alpha: share of the labels themselves.
+        draws: what the changes were drawn for when the teacher was asked; None: for these images, with the
+            seed of the training.
         name: of the answers, for the checkpoint; empty: the digest of the numbers.
 
     Raises:
@@ -61,5 +64,11 @@ def given_logits(
         lambda: StudentAccuracy(data.classes),
         lambda: (logits,),
         len(logits),
-        belongs_to={"given logits": told, "temperature": float(temperature), "alpha": float(alpha)},
+        draws,
+        belongs_to={
+            "given logits": told,
+            "temperature": float(temperature),
+            "alpha": float(alpha),
+            **({} if draws is None else {"drawn with": draws.seed, "drawn for": draws.count}),
+        },
     )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from trimtab.data._batches import Draws
+
 __all__ = ["Objective"]
 
 
@@ -27,6 +29,7 @@ class Objective:
         targets: gives what is learnt of each training image beside its label, see `trimtab.data.batches`. It
             is called once, before the first step, and not at all where a checkpoint has nothing left to do.
         views: how many augmentations of each image there are, see there; None: new ones in each epoch.
+        draws: what augmentation is drawn for, see there; None: for the training images, with its seed.
         sample_weight: (n,), how much each training image counts in the loss; None: all the same.
         belongs_to: what makes this training this one, as plain data: a checkpoint of another is refused.
     """
@@ -36,6 +39,7 @@ class Objective:
     accuracy: Callable[[], Any]
     targets: Callable[[], tuple[np.ndarray, ...]] = field(default=tuple, repr=False)
     views: int | None = None
+    draws: Draws | None = None
     sample_weight: np.ndarray | None = field(default=None, repr=False)
     belongs_to: Mapping[str, Any] = field(default_factory=dict)
 

@@ -330,6 +330,7 @@ def _fit(
             views=aim.views,
             targets=aim.targets(),
             sample_weight=aim.sample_weight,
+            draws=aim.draws,
         ),
         steps_per_epoch=steps,
         initial_epoch=done,
