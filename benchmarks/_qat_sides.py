@@ -14,7 +14,7 @@ _RATE = 1e-3
 
 
 def aware(spec: dict[str, Any]) -> Steps:
-    """`trimtab.quantize_aware` itself, its batch normalisation folded, held between two epochs."""
+    """`trimtab.quantize_aware` itself, held between two epochs, in its first or its last part."""
     import keras
 
     from trimtab import quantize_aware
@@ -31,6 +31,7 @@ def aware(spec: dict[str, Any]) -> Steps:
             epochs=_steps.LONG,
             batch_size=spec["batch"],
             learning_rate=_RATE,
+            freeze_batch_norm=1.0 if spec["live"] else 0.0,
             callbacks=[gate],
         )
 

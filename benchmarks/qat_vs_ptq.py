@@ -37,7 +37,9 @@ _SEEDS = 3
 _TRAININGS = ("control", "aware8", "aware4", "tfmot")
 # Steps in an epoch; what an epoch costs besides them should weigh no more than in a real training.
 _TIMED = {"cnn_bn": 40, "ds_cnn": 20, "resnet8": 20}
-_PLAIN, _AWARE, _FOUR = "trimtab.train, float", "quantize_aware, 8 bits", "quantize_aware, 4 bits"
+_PLAIN = "trimtab.train, float"
+_AWARE, _FOUR = "quantize_aware, 8 bits, folded", "quantize_aware, 4 bits, folded"
+_LIVE = "quantize_aware, 8 bits, not folded yet"
 _TF_KERAS, _TFMOT = "tf_keras, float", "TFMOT, 8 bits"
 _LIMIT = Target(1.0, "at most", "ratio")
 
@@ -211,17 +213,18 @@ def _steps(session: Session, peer: Path | None) -> dict[str, Any]:
             steps = 2 if session.quick else _TIMED[net]
             group = f"Cost of a step: {NETS[net][0]}"
             held = {
-                _PLAIN: (ours, "trimtab", 8),
-                _AWARE: (ours, "aware", 8),
-                _FOUR: (ours, "aware", 4),
-                _TF_KERAS: (theirs, "tf_keras", 8),
-                _TFMOT: (theirs, "tfmot_aware", 8),
+                _PLAIN: (ours, "trimtab", {}),
+                _AWARE: (ours, "aware", {"bits": 8, "live": False}),
+                _FOUR: (ours, "aware", {"bits": 4, "live": False}),
+                _LIVE: (ours, "aware", {"bits": 8, "live": True}),
+                _TF_KERAS: (theirs, "tf_keras", {}),
+                _TFMOT: (theirs, "tfmot_aware", {}),
             }
             sides: dict[str, Callable[[], float]] = {}
-            for name, (worker, side, bits) in held.items():
+            for name, (worker, side, more) in held.items():
                 if worker is not None:
                     say(f"{group}: building {name}")
-                    worker.build(name, side, net, batch=batch, scale=scale, steps=steps, bits=bits)
+                    worker.build(name, side, net, batch=batch, scale=scale, steps=steps, **more)
                     sides[name] = worker.side(name, steps)
             samples = interleaved(sides, session.rounds(full=12), label=group)
             rows += _timed_rows(group, {n: [1000 * s / steps for s in t] for n, t in samples.items()})
@@ -230,16 +233,18 @@ def _steps(session: Session, peer: Path | None) -> dict[str, Any]:
 
 _STEPS_METHOD = (
     "Cost of a step: one process holds Trimtab's sides, `trimtab.train` (whose batch normalisation goes "
-    "through TensorFlow's fused kernel) and `trimtab.quantize_aware` (whose batch normalisation is folded), "
-    "held between two epochs; another holds tf_keras and TFMOT on the same net, on batches made ready "
-    "before. Only one works at a time, on one core; epochs alternate, the order rotates, each ratio is the "
-    "median of ratios taken round by round. Batches of 128 random images, Adam.",
+    "through TensorFlow's fused kernel) and `trimtab.quantize_aware` (in the first part of a training, in "
+    "which batch normalisation sees each batch, and in the last, in which it is folded), held between two "
+    "epochs; "
+    "another holds tf_keras and TFMOT on the same net, on batches made ready before. Only one works at a "
+    "time, on one core; epochs alternate, the order rotates, each ratio is the median of ratios taken round "
+    "by round. Batches of 128 random images, Adam.",
 )
 
 
 def _timed_rows(group: str, per_step: Mapping[str, Sequence[float]]) -> list[Row]:
     """Makes the rows of one net: each training beside the float training of its own library."""
-    versus = {_AWARE: _PLAIN, _FOUR: _PLAIN, _TFMOT: _TF_KERAS}
+    versus = {_AWARE: _PLAIN, _FOUR: _PLAIN, _LIVE: _PLAIN, _TFMOT: _TF_KERAS}
     rows = []
     for name, taken in per_step.items():
         other = versus.get(name)

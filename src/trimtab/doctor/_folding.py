@@ -17,7 +17,7 @@ __all__ = ["changes", "standing_alone"]
 
 _NORMS: tuple[type, ...] = (keras.layers.BatchNormalization,)
 _SCALING: tuple[type, ...] = (keras.layers.Rescaling, keras.layers.Normalization)
-_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+_DEPTHWISE = keras.layers.DepthwiseConv2D  # of one dimension it stays float
 
 
 def standing_alone(examined: Examined) -> Mapping[str, str]:
