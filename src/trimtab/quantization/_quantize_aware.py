@@ -145,7 +145,7 @@ def quantize_aware(
         freeze_batch_norm: share of the epochs after which the statistics of batch normalisation stand still
             and are folded into the kernels in training too, 0 to 1. 1: never; 0: from the first epoch on. It
             is for what comes right after a kernel and is trained; all else is folded at once. Steps before it
-            cost about what float steps do, those after it less.
+            cost more than those after it, and both more than float steps (docs/results/qat_vs_ptq.md).
         keep_zeros: weights that are 0, as pruning leaves them, stay 0.
         keep_clusters: weights that share values, as clustering leaves them, go on sharing.
         teacher: ``"itself"`` (the given model, which is exact), a trained model or several, whose answers are
